@@ -1,0 +1,1 @@
+"""Messages, tokens and models: which variant answers a request, and how."""

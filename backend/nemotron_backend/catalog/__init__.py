@@ -1,0 +1,9 @@
+"""Which models exist, in which sizes, precisions and decode modes?
+
+The facts are data: one TOML file a family beside this module, read into the types of `entry`.
+"""
+
+from nemotron_backend.catalog.entry import Model, Size
+from nemotron_backend.catalog.resolve import Catalog, Knobs, ModelNotServed, UnavailableKnob, UnknownModel
+
+__all__ = ["Catalog", "Knobs", "Model", "ModelNotServed", "Size", "UnavailableKnob", "UnknownModel"]

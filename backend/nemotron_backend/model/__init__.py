@@ -1,0 +1,1 @@
+"""Networks: one file an architecture, named after its `model_type`."""

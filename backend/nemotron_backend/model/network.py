@@ -1,0 +1,79 @@
+"""What does a network take and give in one forward?
+
+Sequences of different lengths are laid end to end in one row of tokens, so that prompts and single
+tokens share a forward without padding. A `Segment` says which rows belong to which sequence.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+class LayerCache(Protocol):
+    """What one layer remembers of one sequence between forwards."""
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of memory held."""
+        ...
+
+    def truncate(self, length: int) -> None:
+        """Forget all tokens from position `length` on."""
+        ...
+
+    def copy(self, length: int) -> "LayerCache":
+        """An independent cache that holds the first `length` tokens."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Rows `start` to `start + length` of a batch: the next tokens of one sequence.
+
+    `position` is the place of the first of them, which is how many tokens `cache` holds already.
+    `cache` has one object a layer; the forward extends it by `length` tokens.
+    """
+
+    cache: Sequence[LayerCache]
+    start: int
+    length: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One forward: `token_ids` and `positions` are [tokens], `logit_rows` says which rows need logits."""
+
+    token_ids: Tensor
+    positions: Tensor
+    segments: tuple[Segment, ...]
+    logit_rows: Tensor
+
+
+class Network(Protocol):
+    """A causal language model over ragged batches."""
+
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids there are."""
+        ...
+
+    @property
+    def cache_bytes_per_token(self) -> int:
+        """What one more token costs in cache memory."""
+        ...
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of weights held by this network alone, shared tensors left out."""
+        ...
+
+    def make_cache(self, capacity: int) -> Sequence[LayerCache]:
+        """An empty cache, one object a layer, with room for `capacity` tokens."""
+        ...
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Float32 logits [logit rows, vocabulary]; extends every segment's cache."""
+        ...

@@ -1,0 +1,207 @@
+"""Which values travel between the door and an engine?
+
+All are frozen and complete: defaults are filled at the door, and inside nothing is optional
+that a default could settle.
+"""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+Precision = Literal["bf16", "fp8", "nvfp4"]
+Decode = Literal["autoregressive", "diffusion", "self-speculation"]
+Role = Literal["system", "user", "assistant", "tool"]
+FinishReason = Literal["stop", "length"]
+ForwardKind = Literal["prefill", "decode", "draft", "verify", "denoise", "commit"]
+TokenState = Literal["drafted", "accepted", "rejected", "bonus", "revealed"]
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+DECODES: tuple[Decode, ...] = get_args(Decode)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """Which network answers and how it decodes: the four knobs of a request."""
+
+    model: str
+    size: str
+    precision: Precision
+    decode: Decode
+
+    def __str__(self) -> str:
+        return f"{self.model}:{self.size}:{self.precision}:{self.decode}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Variant":
+        """Read what `str` wrote. Raises ValueError for anything else."""
+        parts = text.split(":")
+        if len(parts) != 4 or not all(_NAME.fullmatch(part) for part in parts):
+            raise ValueError(f"a variant reads model:size:precision:decode, not {text!r}")
+        model, size, precision, decode = parts
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+        if decode not in DECODES:
+            raise ValueError(f"decode must be one of {', '.join(DECODES)}, not {decode!r}")
+        return cls(model=model, size=size, precision=precision, decode=decode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation; `reasoning` is what the model thought before it answered."""
+
+    role: Role
+    content: str
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Messages that the model's own chat template turns into a prompt."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A prompt that is taken as it stands, as `/v1/completions` does."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIds:
+    """A prompt that is already tokens."""
+
+    token_ids: tuple[int, ...]
+
+
+Prompt = Conversation | Text | TokenIds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How a token is drawn. Temperature 0 takes the most likely one; top_k 0 keeps all."""
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repetition_penalty: float
+    presence_penalty: float
+    frequency_penalty: float
+    logit_bias: tuple[tuple[int, float], ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopping:
+    """When an answer ends, besides the model's own end-of-turn tokens."""
+
+    max_tokens: int
+    strings: tuple[str, ...]
+    token_ids: tuple[int, ...]
+    ignore_eos: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One request as an engine takes it.
+
+    `num_choices` answers are made, with seeds `sampling.seed`, `seed + 1`, and so on.
+    `num_top_logprobs` is None when no log-probabilities are asked for.
+    """
+
+    id: str
+    variant: Variant
+    prompt: Prompt
+    sampling: Sampling
+    stopping: Stopping
+    num_choices: int
+    num_top_logprobs: int | None
+    trace: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenChoice:
+    """A token with the natural logarithm of its probability before sampling settings."""
+
+    id: int
+    bytes: bytes
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A token that was emitted; `top` holds the likeliest at its place, most likely first."""
+
+    id: int
+    bytes: bytes
+    logprob: float
+    top: tuple[TokenChoice, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedToken:
+    """What one forward did at one position of the sequence."""
+
+    position: int
+    id: int
+    state: TokenState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """One run of the network: what it was for, how long it took, which tokens it touched."""
+
+    kind: ForwardKind
+    milliseconds: float
+    tokens: tuple[TracedToken, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one choice cost. `forwards` counts every run of the network after the prefill.
+
+    `reasoning_tokens` and `cached_tokens` are parts of completion and prompt tokens.
+    Times are milliseconds; `queue` ends when the first prefill forward starts, `first_token` counts
+    from the request's arrival, `total` to its end.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    forwards: int
+    queue_milliseconds: float
+    first_token_milliseconds: float
+    total_milliseconds: float
+
+    @property
+    def tokens_per_forward(self) -> float:
+        """Completion tokens over forwards; the prefill's last forward gave the first token, so it counts."""
+        return self.completion_tokens / (self.forwards + 1)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Rate of the tokens after the first, over the time after the first; 0 for a single token."""
+        elapsed = self.total_milliseconds - self.first_token_milliseconds
+        return (
+            1000 * (self.completion_tokens - 1) / elapsed
+            if self.completion_tokens > 1 and elapsed > 0
+            else 0.0
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delta:
+    """What is new in one choice. The last one of a choice carries `finish` and `usage`, no other does."""
+
+    index: int
+    text: str = ""
+    reasoning: str = ""
+    tokens: tuple[Token, ...] = ()
+    trace: tuple[Forward, ...] = ()
+    finish: FinishReason | None = None
+    usage: Usage | None = field(default=None)

@@ -1,0 +1,1 @@
+"""Tensors: one public function an operation, each with a readable torch definition."""

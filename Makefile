@@ -1,0 +1,48 @@
+# Every command a user or contributor needs. Each installs what it lacks, then does its work.
+#   make run     the playground on http://127.0.0.1:7860
+#   make test    format, lint, types and every test
+#   make check   format, lint and types alone
+#   make bench   measure speed; prints the tables of the README
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench services clean
+
+run: $(VENV)/.installed
+	$(BIN)/nemotron-playground serve $(ARGS)
+
+test: check services
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff format --check app backend kernels tests
+	$(BIN)/ruff check app backend kernels tests
+	$(BIN)/mypy app backend kernels tests
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+
+services: $(VENV)/.installed-test
+	sh tests/install-services.sh
+
+clean:
+	rm -rf $(VENV) build dist test-artifacts
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/pip install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-test
+	$(BIN)/pip install --constraint constraints.txt --editable '.[test,bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The page: an ordinary client of the API, in a browser."""

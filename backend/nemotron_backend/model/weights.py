@@ -1,0 +1,62 @@
+"""Where is a tensor of a checkpoint, and is it what the config says?"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from nemotron_backend.model.errors import MissingTensor, NotFinite, UnreadableFile, WrongShape
+
+_SINGLE = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_REMEDY = "Download or prepare the checkpoint again."
+
+
+class Weights:
+    """The tensors of a folder's safetensors files, read when asked for."""
+
+    def __init__(self, file_of: dict[str, Path], folder: Path) -> None:
+        self._file_of = file_of
+        self._folder = folder
+
+    @classmethod
+    def open(cls, folder: Path) -> "Weights":
+        """Find every tensor, in one file or in shards. Raises UnreadableFile."""
+        index = folder / _INDEX
+        files = _shards(index) if index.exists() else [folder / _SINGLE]
+        return cls({name: file for file in files for name in _names(file)}, folder)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._file_of
+
+    def read(self, name: str, *shape: int) -> Tensor:
+        """A tensor of this shape, as stored. Raises MissingTensor, WrongShape, NotFinite."""
+        if name not in self._file_of:
+            raise MissingTensor(self._folder, f"tensor {name} is missing", _REMEDY)
+        file = self._file_of[name]
+        with safe_open(file, framework="pt") as opened:
+            tensor: Tensor = opened.get_tensor(name)
+        if tuple(tensor.shape) != shape:
+            problem = f"tensor {name} is {list(tensor.shape)}, the config calls for {list(shape)}"
+            raise WrongShape(file, problem, "Take config.json and weights from the same checkpoint.")
+        if not bool(torch.isfinite(tensor).all()):
+            raise NotFinite(file, f"tensor {name} holds NaN or infinity", _REMEDY)
+        return tensor
+
+
+def _names(file: Path) -> list[str]:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return list(opened.keys())
+    except (OSError, SafetensorError) as error:
+        raise UnreadableFile(file, f"not a whole safetensors file ({error})", _REMEDY) from error
+
+
+def _shards(index: Path) -> list[Path]:
+    try:
+        names = json.loads(index.read_bytes())["weight_map"].values()
+        return [index.parent / name for name in sorted(set(names))]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise UnreadableFile(index, f"not a readable index of shards ({error})", _REMEDY) from error

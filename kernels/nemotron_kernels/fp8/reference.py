@@ -1,0 +1,31 @@
+"""How does a weight become FP8, and what does it stand for then?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+E4M3_MAX = 448.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fp8Weight:
+    """`weight` is float8_e4m3fn in the tensor's own shape, `weight_scale` a float32 scalar."""
+
+    weight: Tensor
+    weight_scale: Tensor
+
+
+def quantise(weight: Tensor) -> Fp8Weight:
+    """Round to the nearest E4M3 value, scaled so that the largest magnitude becomes 448."""
+    weight = weight.float()
+    scale = weight.abs().amax() / E4M3_MAX
+    scale = torch.where(scale == 0, torch.ones_like(scale), scale)
+    # The division may round one unit past 448, which E4M3 would turn into NaN.
+    codes = (weight / scale).clamp(-E4M3_MAX, E4M3_MAX).to(torch.float8_e4m3fn)
+    return Fp8Weight(weight=codes, weight_scale=scale)
+
+
+def dequantise(quantised: Fp8Weight) -> Tensor:
+    """The float32 weight that the codes stand for."""
+    return quantised.weight.float() * quantised.weight_scale

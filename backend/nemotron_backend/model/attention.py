@@ -7,14 +7,30 @@ depends on nothing else in the batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from nemotron_backend.model.cache import KeyValueCache
-from nemotron_backend.model.config import LlamaConfig
 from nemotron_backend.model.network import LayerCache, Segment
+
+
+class Heads(Protocol):
+    """What attention reads of a config; `group` query heads share one key and value head."""
+
+    @property
+    def num_heads(self) -> int: ...
+
+    @property
+    def num_kv_heads(self) -> int: ...
+
+    @property
+    def head_dim(self) -> int: ...
+
+    @property
+    def group(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +44,7 @@ class _Planned:
 class Attention:
     """The attention of one forward, for any of its layers."""
 
-    def __init__(self, segments: Sequence[_Planned], config: LlamaConfig) -> None:
+    def __init__(self, segments: Sequence[_Planned], config: Heads) -> None:
         self._segments = tuple(segments)
         self._config = config
 
@@ -66,7 +82,7 @@ class Attention:
         return attended[0].transpose(0, 1).flatten(1)
 
 
-def plan(segments: Sequence[Segment], config: LlamaConfig) -> Attention:
+def plan(segments: Sequence[Segment], config: Heads) -> Attention:
     """Check the segments' caches and make their masks."""
     return Attention([_planned(segment) for segment in segments], config)
 

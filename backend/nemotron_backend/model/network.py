@@ -19,12 +19,16 @@ class LayerCache(Protocol):
         """Bytes of memory held."""
         ...
 
+    def reusable_length(self, length: int) -> int:
+        """The most tokens, up to `length`, that `truncate` and `copy` can go back to."""
+        ...
+
     def truncate(self, length: int) -> None:
-        """Forget all tokens from position `length` on."""
+        """Forget all tokens from position `length` on, which must be a reusable length."""
         ...
 
     def copy(self, length: int) -> "LayerCache":
-        """An independent cache that holds the first `length` tokens."""
+        """An independent cache that holds the first `length` tokens, a reusable length."""
         ...
 
 
@@ -34,12 +38,19 @@ class Segment:
 
     `position` is the place of the first of them, which is how many tokens `cache` holds already.
     `cache` has one object a layer; the forward extends it by `length` tokens.
+
+    A state cannot be cut like keys and values, so a layer with one can only return to lengths at which
+    it kept the state. It keeps the `snapshots` among this segment's lengths for good, for instance the
+    end of a prompt that a later turn will share; and where the segment `is_revocable`, every length
+    of it until the next forward, so that drafted tokens can be taken back.
     """
 
     cache: Sequence[LayerCache]
     start: int
     length: int
     position: int
+    snapshots: tuple[int, ...] = ()
+    is_revocable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

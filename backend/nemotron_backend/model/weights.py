@@ -1,6 +1,7 @@
 """Where is a tensor of a checkpoint, and is it what the config says?"""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -28,6 +29,13 @@ class Weights:
         files = _shards(index) if index.exists() else [folder / _SINGLE]
         return cls({name: file for file in files for name in _names(file)}, folder)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._file_of)
+
+    def file_of(self, name: str) -> Path:
+        """The file that holds a tensor which is there."""
+        return self._file_of[name]
+
     def __contains__(self, name: str) -> bool:
         return name in self._file_of
 
@@ -41,9 +49,15 @@ class Weights:
         if tuple(tensor.shape) != shape:
             problem = f"tensor {name} is {list(tensor.shape)}, the config calls for {list(shape)}"
             raise WrongShape(file, problem, "Take config.json and weights from the same checkpoint.")
-        if not bool(torch.isfinite(tensor).all()):
+        if not _is_finite(tensor):
             raise NotFinite(file, f"tensor {name} holds NaN or infinity", _REMEDY)
         return tensor
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    # torch has no test for E4M3 itself.
+    wide = tensor.float() if tensor.dtype == torch.float8_e4m3fn else tensor
+    return bool(torch.isfinite(wide).all())
 
 
 def _names(file: Path) -> list[str]:

@@ -1,0 +1,29 @@
+"""Can the embedded engine do what is asked?"""
+
+from nemotron_backend.embedded.messages import Ready
+from nemotron_backend.embedded.tokenization import field_of
+from nemotron_backend.engine import ContextTooLong, InvalidRequest
+from nemotron_backend.request import GenerationRequest
+
+
+def check_request(request: GenerationRequest, num_prompt: int, ready: Ready) -> None:
+    """Raises InvalidRequest, ContextTooLong."""
+    _check_length(request, num_prompt, ready.context)
+    for token_id, _ in request.sampling.logit_bias:
+        if not 0 <= token_id < ready.vocab_size:
+            message = f"token id {token_id} is outside the vocabulary, which has {ready.vocab_size} tokens"
+            raise InvalidRequest("logit_bias", message)
+
+
+def _check_length(request: GenerationRequest, num_prompt: int, context: int) -> None:
+    max_tokens = request.stopping.max_tokens
+    if max_tokens < 1:
+        raise InvalidRequest("max_tokens", f"max_tokens must be at least 1, not {max_tokens}")
+    needed = num_prompt + max_tokens
+    if needed > context:
+        message = (
+            f"This model's maximum context length is {context} tokens. However, you requested {needed} "
+            f"tokens ({num_prompt} in the prompt, {max_tokens} for the answer). "
+            "Please shorten the prompt or ask for a shorter answer."
+        )
+        raise ContextTooLong(field_of(request.prompt), message, num_tokens=needed, limit=context)

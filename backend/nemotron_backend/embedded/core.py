@@ -1,0 +1,147 @@
+"""What happens in one step: schedule, run, sample, emit?"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from nemotron_backend.embedded.admission import bytes_needed
+from nemotron_backend.embedded.cache_memory import CacheMemory
+from nemotron_backend.embedded.decode import autoregressive
+from nemotron_backend.embedded.messages import Emitted, Gauges, Refused, Submit
+from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.scheduler import Scheduler
+from nemotron_backend.embedded.sequence import Sequence
+from nemotron_backend.embedded.vocabulary import Vocabulary
+from nemotron_backend.engine import ResidentModel
+from nemotron_backend.model.network import Network
+from nemotron_backend.request import Delta, Variant
+
+Event = Emitted | Refused
+
+
+class NetworkSource(Protocol):
+    """Where the networks of variants come from."""
+
+    def find(self, variant: Variant) -> Network | None:
+        """The network, or None while it is being made."""
+        ...
+
+    def failure(self, variant: Variant) -> str | None:
+        """Why it could not be made."""
+        ...
+
+    @property
+    def resident(self) -> tuple[ResidentModel, ...]:
+        """What is in memory."""
+        ...
+
+
+class Core:
+    """The engine without its process: requests in, events out, one step at a time."""
+
+    def __init__(
+        self,
+        options: EmbeddedOptions,
+        networks: NetworkSource,
+        vocabulary: Vocabulary,
+        clock: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._networks = networks
+        self._vocabulary = vocabulary
+        self._clock = clock
+        self.memory = CacheMemory(options.cache_limit_bytes)
+        self._scheduler = Scheduler(
+            self.memory, max_running=options.max_running, prefill_chunk=options.prefill_chunk
+        )
+        self._mean_seconds = 1.0
+
+    @property
+    def gauges(self) -> Gauges:
+        """How the engine does."""
+        return Gauges(
+            num_running=len(self._scheduler.running),
+            num_waiting=len(self._scheduler.waiting),
+            cache_used_bytes=self.memory.used_bytes,
+            resident=self._networks.resident,
+        )
+
+    def submit(self, submit: Submit) -> Refused | None:
+        """Put a request in line, unless the line is full."""
+        num_present = len(self._scheduler.running) + len(self._scheduler.waiting)
+        if num_present >= self._options.max_running + self._options.max_waiting:
+            reason = f"{num_present} requests are running or waiting already"
+            retry_after = max(1.0, self._mean_seconds / self._options.max_running)
+            return Refused(id=submit.id, kind="busy", reason=reason, retry_after=retry_after)
+        leader = Sequence(submit, 0, self._vocabulary)
+        others = (Sequence(submit, index, self._vocabulary, leader) for index in range(1, submit.num_choices))
+        self._scheduler.add((leader, *others))
+        return None
+
+    def abort(self, request_id: int) -> None:
+        """Take out every choice of a request."""
+        everything = (*self._scheduler.running, *self._scheduler.waiting)
+        self._scheduler.remove([s for s in everything if s.request_id == request_id])
+
+    def step(self) -> list[Event]:
+        """Let one variant advance; empty when nothing can."""
+        events: list[Event] = [*self._refuse_hopeless()]
+        self._scheduler.admit(self._networks.find)
+        step = self._scheduler.next_step()
+        if step is None:
+            return events
+        network = self._networks.find(step.variant)
+        assert network is not None, "what runs has a network"
+        started = self._clock()
+        for chunk in step.chunks:
+            chunk.sequence.begin(started)
+        advances = autoregressive.step(network, step.chunks, self._clock)
+        deltas = self._emit(advances)
+        return [*events, Emitted(deltas=deltas)] if deltas else events
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a step would do nothing until something is submitted or a network is made."""
+        waiting = self._scheduler.waiting
+        return not self._scheduler.running and not any(self._networks.find(s.variant) for s in waiting)
+
+    def _emit(self, advances: list[autoregressive.Advance]) -> tuple[tuple[int, Delta], ...]:
+        now = self._clock()
+        deltas: list[tuple[int, Delta]] = []
+        for advance in advances:
+            delta = advance.sequence.advance(advance.tokens, now)
+            if delta is not None:
+                deltas.append((advance.sequence.request_id, delta))
+            if advance.sequence.finish is not None:
+                self._scheduler.remove([advance.sequence])
+                # A running mean that follows the load: one answer in ten is forgotten.
+                self._mean_seconds += 0.1 * (advance.sequence.service_seconds(now) - self._mean_seconds)
+        return tuple(deltas)
+
+    def _refuse_hopeless(self) -> list[Refused]:
+        """Requests whose network failed, or that no emptied memory could hold."""
+        refused: dict[int, Refused] = {}
+        failures: dict[Variant, str | None] = {}
+        for sequence in self._scheduler.waiting:
+            if sequence.variant not in failures:
+                failures[sequence.variant] = self._networks.failure(sequence.variant)
+            refusal = self._refusal(sequence, failures[sequence.variant])
+            if refusal is not None:
+                refused[sequence.request_id] = refusal
+        for request_id in refused:
+            self.abort(request_id)
+        return list(refused.values())
+
+    def _refusal(self, sequence: Sequence, failure: str | None) -> Refused | None:
+        if failure is not None:
+            return Refused(id=sequence.request_id, kind="failed", reason=failure)
+        network = self._networks.find(sequence.variant)
+        if network is None:
+            return None
+        needed, limit = bytes_needed(sequence, network), self.memory.limit_bytes
+        if needed <= limit:
+            return None
+        reason = (
+            f"prompt and answer of {sequence.capacity} tokens need {needed >> 20} MiB of cache, "
+            f"this engine has {limit >> 20} MiB"
+        )
+        return Refused(id=sequence.request_id, kind="invalid", field="max_tokens", reason=reason)

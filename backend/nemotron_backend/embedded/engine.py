@@ -1,0 +1,180 @@
+"""How does the gateway talk to the embedded engine?"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from nemotron_backend.embedded.answers import Answers, error_of
+from nemotron_backend.embedded.checks import check_request
+from nemotron_backend.embedded.messages import (
+    Abort,
+    Emitted,
+    FromWorker,
+    Gauges,
+    Progress,
+    Ready,
+    Refused,
+    StartFailed,
+    Submit,
+)
+from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.supervisor import Supervisor
+from nemotron_backend.embedded.tokenization import Tokenization, field_of
+from nemotron_backend.engine import (
+    EngineFailed,
+    EngineStarting,
+    EngineState,
+    EngineStatus,
+    UnknownVariant,
+)
+from nemotron_backend.request import Delta, GenerationRequest, Prompt, Variant
+
+_IDLE = Gauges(num_running=0, num_waiting=0, cache_used_bytes=0, resident=())
+
+
+class EmbeddedEngine:
+    """Serves one checkpoint from a process of its own; `start` returns at once, `status` tells how far it is."""
+
+    def __init__(self, options: EmbeddedOptions) -> None:
+        self._options = options
+        self._supervisor = Supervisor(options, self)
+        self._answers = Answers()
+        self._state: EngineState = "starting"
+        self._progress = "starting the engine process"
+        self._gauges = _IDLE
+        self._ready: Ready | None = None
+        self._tokenization: Tokenization | None = None
+        self._changed = asyncio.Event()
+
+    def start(self) -> None:
+        """Start the process; needs a running event loop."""
+        self._supervisor.start()
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+        arrived = time.monotonic()
+        submit = await self._prepare(request, arrived)
+        unfinished = request.num_choices
+        self._supervisor.send(submit)
+        try:
+            while unfinished:
+                delta = await self._answers.next(submit.id)
+                unfinished -= delta.finish is not None
+                yield delta
+        finally:
+            self._answers.close(submit.id)
+            if unfinished:
+                self._supervisor.send(Abort(id=submit.id))
+
+    async def tokenize(self, model: str, prompt: Prompt) -> tuple[int, ...]:
+        return await asyncio.to_thread(self._tokenization_of(model).encode, prompt)
+
+    async def detokenize(self, model: str, token_ids: tuple[int, ...]) -> str:
+        return await asyncio.to_thread(self._tokenization_of(model).decode, token_ids)
+
+    def variants(self) -> tuple[Variant, ...]:
+        model = self._options.model
+        return tuple(
+            Variant(model=model, size="full", precision=precision, decode="autoregressive")
+            for precision in self._options.precisions
+        )
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(
+            name="embedded",
+            state=self._state,
+            progress=self._progress,
+            num_running=self._gauges.num_running,
+            num_waiting=self._gauges.num_waiting,
+            cache_used_bytes=self._gauges.cache_used_bytes,
+            cache_limit_bytes=self._options.cache_limit_bytes,
+            resident=self._gauges.resident,
+        )
+
+    async def changed(self) -> EngineStatus:
+        """The status once something in it is new."""
+        self._changed.clear()
+        await self._changed.wait()
+        return self.status()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while there is one."""
+        return self._supervisor.pid
+
+    async def aclose(self) -> None:
+        await self._supervisor.aclose()
+        self._end("failed", "the engine is closed")
+
+    async def on_message(self, message: FromWorker) -> None:
+        """Take what the process says."""
+        match message:
+            case Emitted(deltas=deltas):
+                for request_id, delta in deltas:
+                    self._answers.put(request_id, delta)
+            case Refused():
+                self._answers.put(message.id, error_of(message))
+            case Gauges():
+                self._gauges = message
+            case Progress(sentence=sentence):
+                self._progress = sentence
+            case Ready():
+                await self._become_ready(message)
+            case StartFailed():
+                pass  # its end follows, and `on_failure` with this reason
+        self._changed.set()
+
+    def on_end(self, how: str) -> None:
+        """The process died, and starts again."""
+        self._end("starting", f"the engine process ended ({how}) and starts again")
+
+    def on_failure(self, reason: str) -> None:
+        """The process cannot start."""
+        self._end("failed", reason)
+
+    def _end(self, state: EngineState, progress: str) -> None:
+        self._state, self._progress, self._gauges = state, progress, _IDLE
+        self._answers.fail_all(progress)
+        self._changed.set()
+
+    async def _become_ready(self, ready: Ready) -> None:
+        if self._tokenization is None:
+            self._tokenization = await asyncio.to_thread(Tokenization.read, Path(ready.folder))
+        self._ready = ready
+        self._state, self._progress = "ready", "ready"
+
+    async def _prepare(self, request: GenerationRequest, arrived: float) -> Submit:
+        """The request as the process takes it. Raises EngineError."""
+        if request.variant not in self.variants():
+            raise UnknownVariant(f"the embedded engine does not serve {request.variant}")
+        token_ids = await self.tokenize(request.variant.model, request.prompt)
+        # Tokenising took a while: the process may have gone meanwhile.
+        ready = self._require_ready()
+        check_request(request, len(token_ids), ready)
+        return Submit(
+            id=self._answers.open(),
+            variant=request.variant,
+            token_ids=token_ids,
+            field=field_of(request.prompt),
+            sampling=request.sampling,
+            stopping=request.stopping,
+            num_choices=request.num_choices,
+            num_top_logprobs=request.num_top_logprobs,
+            trace=request.trace,
+            arrived=arrived,
+        )
+
+    def _tokenization_of(self, model: str) -> Tokenization:
+        if model != self._options.model:
+            raise UnknownVariant(f"the embedded engine does not serve {model}")
+        if self._tokenization is None:
+            self._require_ready()
+            raise EngineStarting(self._progress)
+        return self._tokenization
+
+    def _require_ready(self) -> Ready:
+        if self._state == "failed":
+            raise EngineFailed(self._progress)
+        if self._state == "starting" or self._ready is None:
+            raise EngineStarting(self._progress)
+        return self._ready

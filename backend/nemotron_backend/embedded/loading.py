@@ -1,0 +1,53 @@
+"""How does a checkpoint become something that can be served?"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.vocabulary import UnknownDecoder, Vocabulary
+from nemotron_backend.model.errors import CheckpointError
+from nemotron_backend.model.load import Checkpoint
+from nemotron_backend.model.network import Network
+from nemotron_backend.request import Precision
+
+Report = Callable[[str], None]
+
+
+class StartError(Exception):
+    """The checkpoint cannot be served; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """An opened checkpoint with its vocabulary."""
+
+    folder: Path
+    context: int
+    vocab_size: int
+    num_shared_bytes: int
+    vocabulary: Vocabulary
+    make: Callable[[Precision], Network]
+
+
+def load(options: EmbeddedOptions, report: Report) -> LoadedModel:
+    """Prepare and open the checkpoint, telling how far it is. Raises StartError."""
+    try:
+        folder = Path(options.checkpoint)
+        report(f"loading {options.model}")
+        return _open(folder, options.context)
+    except (CheckpointError, UnknownDecoder, OSError, KeyError, ValueError) as error:
+        raise StartError(f"{options.model} cannot be loaded: {error}") from error
+
+
+def _open(folder: Path, context: int) -> LoadedModel:
+    checkpoint = Checkpoint.open(folder)
+    own = checkpoint.config.context
+    return LoadedModel(
+        folder=folder,
+        context=min(context, own) if context else own,
+        vocab_size=checkpoint.config.vocab_size,
+        num_shared_bytes=checkpoint.num_shared_bytes,
+        vocabulary=Vocabulary.read(folder),
+        make=checkpoint.network,
+    )

@@ -1,0 +1,138 @@
+"""How far is one choice of one request?"""
+
+from collections.abc import Sequence as Tokens
+from dataclasses import replace
+
+from nemotron_backend.embedded.answer_text import AnswerText, Piece
+from nemotron_backend.embedded.cache_memory import LayerCaches
+from nemotron_backend.embedded.messages import Submit
+from nemotron_backend.embedded.sampler import Sampler
+from nemotron_backend.embedded.vocabulary import Vocabulary
+from nemotron_backend.request import Delta, FinishReason, Forward, Token, Usage, Variant
+
+
+class Sequence:
+    """The tokens of one choice, what of them is in the cache, and what of them was emitted.
+
+    `num_computed` tokens are in `cache`. A `leader` is the first choice of the same request, whose
+    prompt the others wait for, to copy it.
+    """
+
+    def __init__(
+        self, submit: Submit, index: int, vocabulary: Vocabulary, leader: "Sequence | None" = None
+    ) -> None:
+        self.request_id = submit.id
+        self.index = index
+        self.variant: Variant = submit.variant
+        self.leader = leader
+        self.stopping = submit.stopping
+        self.num_top_logprobs = submit.num_top_logprobs or 0
+        self.num_prompt = len(submit.token_ids)
+        self.token_ids: list[int] = list(submit.token_ids)
+        self.sampler = Sampler(replace(submit.sampling, seed=submit.sampling.seed + index), submit.token_ids)
+        self.cache: LayerCaches = ()
+        self.num_computed = 0
+        self.num_cached = 0
+        self.reserved_bytes = 0
+        self._vocabulary = vocabulary
+        self._text = AnswerText(vocabulary, submit.stopping.strings)
+        self._trace: list[Forward] | None = [] if submit.trace else None
+        self._num_forwards = 0
+        self._arrived = submit.arrived
+        self._started: float | None = None
+        self._first_token: float | None = None
+        self.finish: FinishReason | None = None
+
+    @property
+    def capacity(self) -> int:
+        """Tokens that the sequence may come to hold."""
+        return self.num_prompt + self.stopping.max_tokens
+
+    @property
+    def num_answered(self) -> int:
+        """Tokens of the answer so far."""
+        return len(self.token_ids) - self.num_prompt
+
+    @property
+    def num_pending(self) -> int:
+        """Tokens that are known but not in the cache."""
+        return len(self.token_ids) - self.num_computed
+
+    @property
+    def is_prefilling(self) -> bool:
+        """Whether the cache still lacks a part of the prompt."""
+        return self.num_computed < self.num_prompt
+
+    @property
+    def waits_for_leader(self) -> bool:
+        """Whether the prompt is being computed for a sibling right now."""
+        return self.leader is not None and self.leader.finish is None and self.leader.is_prefilling
+
+    def begin(self, now: float) -> None:
+        """The first forward for this sequence starts."""
+        self._started = now if self._started is None else self._started
+
+    def record(self, forward: Forward) -> None:
+        """Count a run of the network."""
+        self._num_forwards += forward.kind != "prefill"
+        if self._trace is not None:
+            self._trace.append(forward)
+
+    def advance(self, tokens: Tokens[Token], now: float) -> Delta | None:
+        """Take new tokens up to the one that ends the answer; gives what can be shown."""
+        text = ""
+        shown: list[Token] = []
+        for token in tokens:
+            for piece in self._take(token, now):
+                text += piece.text
+                shown += piece.tokens
+            if self.finish is not None:
+                break
+        trace, self._trace = tuple(self._trace or ()), None if self._trace is None else []
+        if not (text or shown or trace or self.finish):
+            return None
+        usage = self._usage(now) if self.finish else None
+        return Delta(
+            index=self.index, text=text, tokens=tuple(shown), trace=trace, finish=self.finish, usage=usage
+        )
+
+    def bytes_of(self, token_id: int) -> bytes:
+        """Exact bytes of a token."""
+        return self._vocabulary.bytes_of(token_id)
+
+    def service_seconds(self, now: float) -> float:
+        """How long the sequence has been served."""
+        return now - self._started if self._started is not None else 0.0
+
+    def _take(self, token: Token, now: float) -> list[Piece]:
+        self._first_token = now if self._first_token is None else self._first_token
+        self.token_ids.append(token.id)
+        self.sampler.observe(token.id)
+        if self._ends(token.id):
+            self.finish = "stop"
+            return [self._text.finish()]
+        piece = self._text.push(token)
+        if self._text.is_stopped:
+            self.finish = "stop"
+        elif self.num_answered == self.stopping.max_tokens:
+            self.finish = "length"
+            return [piece, self._text.finish()]
+        return [piece]
+
+    def _ends(self, token_id: int) -> bool:
+        is_end = token_id in self._vocabulary.ends and not self.stopping.ignore_eos
+        return is_end or token_id in self.stopping.token_ids
+
+    def _usage(self, now: float) -> Usage:
+        started = self._started if self._started is not None else now
+        first = self._first_token if self._first_token is not None else now
+        return Usage(
+            prompt_tokens=self.num_prompt,
+            cached_tokens=self.num_cached,
+            completion_tokens=self.num_answered,
+            reasoning_tokens=0,
+            forwards=self._num_forwards,
+            queue_milliseconds=1000 * (started - self._arrived),
+            first_token_milliseconds=1000 * (first - self._arrived),
+            total_milliseconds=1000 * (now - self._arrived),
+        )

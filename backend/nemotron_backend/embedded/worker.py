@@ -1,0 +1,136 @@
+"""What runs in the engine's own process?
+
+Started as `python -m nemotron_backend.embedded.worker FD`, where FD is its end of a socket pair. It
+lives as long as the other end does.
+"""
+
+import logging
+import os
+import socket
+import sys
+import time
+from contextlib import suppress
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+import torch
+
+from nemotron_backend.embedded.core import Core
+from nemotron_backend.embedded.frames import decode_to_worker, encode, read_frame
+from nemotron_backend.embedded.loading import LoadedModel, StartError, load
+from nemotron_backend.embedded.messages import (
+    Abort,
+    Gauges,
+    Load,
+    Message,
+    Progress,
+    Ready,
+    StartFailed,
+    Submit,
+    ToWorker,
+)
+from nemotron_backend.embedded.networks import Networks
+from nemotron_backend.model.errors import CheckpointError
+
+
+class Channel:
+    """The process's end of the socket pair; a thread reads, so that an abort is seen before the next step."""
+
+    def __init__(self, end: socket.socket) -> None:
+        self._end = end
+        self._lock = Lock()
+        self._inbox: SimpleQueue[ToWorker | None] = SimpleQueue()
+        Thread(target=self._read, name="read messages", daemon=True).start()
+
+    def send(self, message: Message) -> None:
+        """Write a message whole; threads may do so at once."""
+        with self._lock, suppress(OSError):
+            self._end.sendall(encode(message))
+
+    def wake(self) -> None:
+        """Let a waiting `receive` return."""
+        self._inbox.put(None)
+
+    def receive(self, *, wait: bool) -> list[ToWorker]:
+        """All messages that have come, waiting for one if asked."""
+        received = [self._inbox.get()] if wait else []
+        while not self._inbox.empty():
+            received.append(self._inbox.get())
+        return [message for message in received if message is not None]
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            while payload := read_frame(self._read_exactly):
+                self._inbox.put(decode_to_worker(payload))
+        # Nobody is left to answer. The main thread may be deep in a forward or a download.
+        os._exit(0)
+
+    def _read_exactly(self, count: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < count:
+            part = self._end.recv(count - len(parts))
+            if not part:
+                return b""
+            parts += part
+        return bytes(parts)
+
+
+def main() -> None:
+    """Serve what the first message asks for."""
+    logging.basicConfig(level=logging.INFO, format="engine process: %(message)s")
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    first = channel.receive(wait=True)
+    if not first or not isinstance(first[0], Load):
+        raise SystemExit("the first message must say what to load")
+    _serve(channel, first[0])
+
+
+def _serve(channel: Channel, order: Load) -> None:
+    options = order.options
+    if options.num_threads:
+        torch.set_num_threads(options.num_threads)
+    try:
+        model = load(options, lambda sentence: channel.send(Progress(sentence=sentence)))
+        networks = Networks(model.make, options.model, model.num_shared_bytes, channel.wake)
+        networks.make(options.precisions[0])
+    except (StartError, CheckpointError) as error:
+        channel.send(StartFailed(reason=str(error)))
+        raise SystemExit(1) from error
+    core = Core(options, networks, model.vocabulary, time.monotonic)
+    channel.send(core.gauges)
+    channel.send(_ready(model))
+    with torch.inference_mode():
+        _loop(core, channel)
+
+
+def _ready(model: LoadedModel) -> Ready:
+    return Ready(folder=str(model.folder), context=model.context, vocab_size=model.vocab_size)
+
+
+def _loop(core: Core, channel: Channel) -> None:
+    reported: Gauges | None = None
+    while True:
+        for message in channel.receive(wait=core.is_idle):
+            _take(core, channel, message)
+        for event in core.step():
+            channel.send(event)
+        gauges = core.gauges
+        if gauges != reported:
+            channel.send(gauges)
+            reported = gauges
+
+
+def _take(core: Core, channel: Channel, message: ToWorker) -> None:
+    match message:
+        case Submit():
+            refused = core.submit(message)
+            if refused is not None:
+                channel.send(refused)
+        case Abort(id=request_id):
+            core.abort(request_id)
+        case Load():
+            raise ValueError("a process loads once")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What do the routes need to answer a call?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.responses import Response
+
+from nemotron_app.drain import Drain
+from nemotron_app.generation import generate
+from nemotron_app.meter import Meter
+from nemotron_app.pulse import Patience, with_pulse
+from nemotron_app.record import Record, record_of
+from nemotron_app.sse import EventStream, events
+from nemotron_app.telemetry import Telemetry
+from nemotron_app.whole import Whole
+from nemotron_app.wire.asked import Asked
+from nemotron_app.wire.envelope import Envelope, Maker
+from nemotron_app.wire.form import Form
+from nemotron_app.wire.translate import Translator
+from nemotron_backend.catalog import Catalog
+from nemotron_backend.engine import Engine
+from nemotron_backend.request import Variant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The parts of a running server, and the one path from a call to its answer."""
+
+    catalog: Catalog
+    engine: Engine
+    translator: Translator
+    meter: Meter
+    telemetry: Telemetry
+    drain: Drain
+    patience: Patience
+    maker: Maker
+
+    def answer(self, request: Request, asked: Asked, form: Form) -> Response:
+        """The answer to a call, streamed or whole; from the engine it is always a stream."""
+        record = record_of(request.scope)
+        _note(record, asked)
+        deltas = generate(self.engine, self.meter, asked, record)
+        beats = with_pulse(deltas, self.patience, self.drain.cut)
+        envelope = Envelope(asked=asked, form=form, maker=self.maker)
+        headers = _headers(asked.variant)
+        if asked.stream:
+            return EventStream(events(beats, envelope, record.tally), headers)
+        return Whole(beats, envelope, record.tally, headers)
+
+
+def _note(record: Record, asked: Asked) -> None:
+    record.variant = asked.variant
+    record.is_stream = asked.stream
+
+
+def _headers(variant: Variant) -> Mapping[str, str]:
+    return {
+        "x-nemo-size": variant.size,
+        "x-nemo-precision": variant.precision,
+        "x-nemo-decode-mode": variant.decode,
+    }
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway = request.app.state.gateway
+    assert isinstance(gateway, Gateway)
+    return gateway
+
+
+Here = Annotated[Gateway, Depends(_gateway)]

@@ -1,0 +1,144 @@
+"""How are the parts put together?"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from nemotron_app import __version__
+from nemotron_app.caller import Authenticator, Open
+from nemotron_app.drain import Drain
+from nemotron_app.errors import EXPECTED, INVALID_REQUEST, Problem, problem_of
+from nemotron_app.gateway import Gateway
+from nemotron_app.meter import Meter, Unmetered
+from nemotron_app.middleware.admit import Admit
+from nemotron_app.middleware.authenticate import Authenticate
+from nemotron_app.middleware.body_cap import BodyCap
+from nemotron_app.middleware.cross_origin import CrossOrigin
+from nemotron_app.middleware.observe import Observe
+from nemotron_app.middleware.refusal import response_of
+from nemotron_app.pulse import Patience
+from nemotron_app.record import record_of
+from nemotron_app.routes import chat, completions, documents, health, models, tokens
+from nemotron_app.settings import Settings
+from nemotron_app.telemetry import Telemetry
+from nemotron_app.versions import maker_of
+from nemotron_app.wire.translate import Translator
+from nemotron_backend.catalog import Catalog
+from nemotron_backend.engine import Engine
+
+EngineOpener = Callable[[Settings], Awaitable[Engine]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an app is made of; the defaults take everyone in and charge nothing."""
+
+    settings: Settings
+    catalog: Catalog
+    open_engine: EngineOpener
+    drain: Drain = field(default_factory=Drain)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    authenticator: Authenticator = field(default_factory=Open)
+    meter: Meter = field(default_factory=Unmetered)
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The API. The engine opens with the app's lifespan and closes with it."""
+    app = FastAPI(
+        title="Nemotron Playground",
+        version=__version__,
+        description="An OpenAI-compatible API in which every request chooses its variant.",
+        lifespan=_lifespan(parts),
+        middleware=_middleware(parts),
+        exception_handlers=_handlers(),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = parts.settings
+    for module in (chat, completions, models, tokens, health):
+        app.include_router(module.router)
+    app.openapi = lambda: documents.describe(app)  # type: ignore[method-assign]  # FastAPI's own way
+    return app
+
+
+def _lifespan(parts: Parts) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
+        engine = await parts.open_engine(parts.settings)
+        app.state.gateway = _gateway(parts, engine)
+        try:
+            yield
+        finally:
+            await engine.aclose()
+
+    return lifespan
+
+
+def _gateway(parts: Parts, engine: Engine) -> Gateway:
+    settings = parts.settings
+    return Gateway(
+        catalog=parts.catalog,
+        engine=engine,
+        translator=Translator(parts.catalog, engine, max_choices=settings.max_choices),
+        meter=parts.meter,
+        telemetry=parts.telemetry,
+        drain=parts.drain,
+        patience=Patience(
+            hold=settings.hold_seconds,
+            keep_alive=settings.keep_alive_seconds,
+            silence=settings.silence_seconds,
+        ),
+        maker=maker_of(engine.status().name),
+    )
+
+
+def _middleware(parts: Parts) -> list[Middleware]:
+    """Outermost first: a refusal further in still gets an id, a log line and its CORS headers."""
+    return [
+        Middleware(Observe, telemetry=parts.telemetry),
+        Middleware(CrossOrigin),
+        Middleware(Authenticate, authenticator=parts.authenticator),
+        Middleware(Admit, drain=parts.drain),
+        Middleware(BodyCap, max_bytes=parts.settings.max_body_bytes),
+    ]
+
+
+def _handlers() -> Mapping[Any, Callable[[Request, Any], Any]]:
+    expected = dict.fromkeys(EXPECTED, _answer_error)
+    return {**expected, HTTPException: _answer_http, ClientDisconnect: _forget, Exception: _answer_error}
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    record = record_of(request.scope)
+    response = response_of(problem_of(error), record.request_id)
+    # The outermost error handler of Starlette answers past our own middleware.
+    response.headers["x-request-id"] = record.request_id
+    return response
+
+
+async def _answer_http(request: Request, error: HTTPException) -> Response:
+    message = error.detail
+    if error.status_code == 404:
+        message = f"there is no {request.method} {request.url.path[:256]}"
+    problem = Problem(
+        status=error.status_code,
+        type=INVALID_REQUEST,
+        message=message,
+        code="not_found" if error.status_code == 404 else None,
+        headers=error.headers or {},
+    )
+    return response_of(problem, record_of(request.scope).request_id)
+
+
+async def _forget(request: Request, error: ClientDisconnect) -> Response:
+    """The client left while it still sent its body; this answer reaches nobody."""
+    record_of(request.scope).late_status = 499
+    return Response(status_code=400)

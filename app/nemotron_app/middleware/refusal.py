@@ -1,0 +1,23 @@
+"""How does a middleware refuse a request?"""
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nemotron_app.errors import GatewayError, Problem, problem_of
+
+
+def response_of(problem: Problem, request_id: str) -> Response:
+    """The HTTP answer of a failure."""
+    return Response(
+        msgspec.json.encode(problem.envelope(request_id)),
+        status_code=problem.status,
+        headers=dict(problem.headers),
+        media_type="application/json",
+    )
+
+
+async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with the error instead of going on."""
+    request_id = scope["state"]["record"].request_id
+    await response_of(problem_of(error), request_id)(scope, receive, send)

@@ -1,0 +1,27 @@
+"""How does a conversation go on?"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from nemotron_app.gateway import Here
+from nemotron_app.routes.documents import body_document, failures, streamed
+from nemotron_app.wire.answer import ChatCompletion
+from nemotron_app.wire.body import body_of
+from nemotron_app.wire.chat import ChatBody
+from nemotron_app.wire.form import ChatForm
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/chat/completions",
+    openapi_extra=body_document(ChatBody),
+    responses=streamed(ChatCompletion) | failures(400, 404, 408, 413, 415, 502, 503, 504),
+)
+async def create_chat_completion(
+    request: Request, body: Annotated[ChatBody, Depends(body_of(ChatBody))], gateway: Here
+) -> Response:
+    """Answer a conversation."""
+    return gateway.answer(request, await gateway.translator.chat(body), ChatForm())

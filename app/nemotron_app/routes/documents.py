@@ -1,0 +1,59 @@
+"""How are bodies and failures described in the OpenAPI document?
+
+Bodies are read by our own parser, so FastAPI does not see their models and is told of them here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from nemotron_app.wire.answer import ErrorAnswer
+from nemotron_app.wire.chat import ChatBody
+from nemotron_app.wire.completion import CompletionBody
+from nemotron_app.wire.fields import Wire
+from nemotron_app.wire.tokens import DetokenizeBody, TokenizeBody
+
+_BODIES: tuple[type[Wire], ...] = (ChatBody, CompletionBody, TokenizeBody, DetokenizeBody)
+_REFERENCE = "#/components/schemas/{model}"
+_REASONS = {
+    400: "A field is wrong; `param` names it.",
+    404: "No such model or route.",
+    408: "The body did not arrive.",
+    413: "The body is too large.",
+    415: "The body is not JSON.",
+    502: "The engine broke.",
+    503: "Starting, busy or shutting down; `Retry-After` says when to come back.",
+    504: "The engine said nothing for too long.",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def body_document(kind: type[Wire]) -> dict[str, Any]:
+    """`openapi_extra` of a route that reads `kind`."""
+    schema = {"$ref": _REFERENCE.format(model=kind.__name__)}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def failures(*statuses: int) -> Responses:
+    """`responses` of a route that may fail so."""
+    return {status: {"model": ErrorAnswer, "description": _REASONS[status]} for status in statuses}
+
+
+def streamed(model: Any) -> Responses:
+    """`responses` of a route that answers with `model`, or with events."""
+    content: Mapping[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+    return {200: {"model": model, "content": content, "description": "The answer, or a stream of its parts."}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the bodies in it."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    _, schemas = models_json_schema([(body, "validation") for body in _BODIES], ref_template=_REFERENCE)
+    document["components"]["schemas"] |= schemas["$defs"]
+    return document

@@ -1,0 +1,103 @@
+"""Which choices does whoever runs the server have?
+
+A value comes from a flag, else from the environment (`NEMOTRON_PLAYGROUND_PORT`), else from the file
+given by `--config`, else from the default here.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tomllib import TOMLDecodeError
+from typing import Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "NEMOTRON_PLAYGROUND_"
+
+
+class BadSetting(Exception):
+    """A setting has a value it cannot have, or does not exist; the message names it."""
+
+
+class Settings(BaseSettings):
+    """Every setting of the program."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    page: bool = Field(True, description="Serve the page beside the API.")
+    engine: Literal["embedded", "echo"] = Field(
+        "embedded", description="What answers: `embedded` runs models on this machine, `echo` repeats."
+    )
+    cache_dir: Path = Field(
+        Path("~/.cache/nemotron-playground"), description="Folder where prepared checkpoints are kept."
+    )
+    checkpoint: Path | None = Field(
+        None, description="Folder of a checkpoint to serve instead of the one that set-up prepares."
+    )
+    threads: PositiveInt | None = Field(None, description="CPU threads of the engine; all cores if unset.")
+    cache_limit: PositiveInt = Field(1 << 30, description="Bytes the engine may keep for attention caches.")
+    max_body_bytes: PositiveInt = Field(4 << 20, description="Largest request body that is read.")
+    max_choices: PositiveInt = Field(16, description="Largest `n`, and most prompts, of one request.")
+    body_seconds: PositiveFloat = Field(30.0, description="How long a request body may take to arrive.")
+    hold_seconds: PositiveFloat = Field(
+        5.0, description="How long a stream's status line waits for the first token, so that errors have one."
+    )
+    keep_alive_seconds: PositiveFloat = Field(
+        12.0, description="Silence on a stream after which a comment keeps proxies from closing it."
+    )
+    silence_seconds: PositiveFloat = Field(
+        300.0, description="How long an engine may say nothing before its request fails."
+    )
+    drain_seconds: PositiveFloat = Field(
+        30.0, description="How long running answers may go on after the signal to stop."
+    )
+
+
+def read_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
+    """Settings from all sources. Raises BadSetting with one line."""
+    if config is not None and not config.is_file():
+        raise BadSetting(f"config: there is no file {config}")
+    _refuse_unknown_variables()
+    try:
+        return _with_file(config)(**flags)
+    except ValidationError as error:
+        raise BadSetting(_sentence(error)) from error
+    except TOMLDecodeError as error:
+        raise BadSetting(f"config: {config} is not TOML: {error}") from error
+
+
+def _with_file(config: Path | None) -> type[Settings]:
+    """`Settings` that also reads a file, below the environment in rank."""
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls, settings_cls: type[BaseSettings], *given: PydanticBaseSettingsSource, **named: Any
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            file = TomlConfigSettingsSource(settings_cls, config)
+            return named["init_settings"], named["env_settings"], file
+
+    return FromFile
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for key in os.environ:
+        if key.upper().startswith(PREFIX) and key.upper() not in known:
+            raise BadSetting(f"{key}: there is no such setting")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{name}: there is no such setting"
+    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"

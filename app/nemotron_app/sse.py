@@ -1,0 +1,97 @@
+"""How do deltas become server-sent events?
+
+The status line waits for the first delta or the first error, a bounded time, so that an error has a
+real HTTP status. After that an error is an event, and `[DONE]` ends every stream.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from nemotron_app.errors import EXPECTED, problem_of
+from nemotron_app.presence import ClientLeft, while_connected
+from nemotron_app.record import Record, record_of
+from nemotron_app.tally import Tally
+from nemotron_app.wire.envelope import Envelope
+from nemotron_app.wire.evidence import trace_of
+from nemotron_backend.request import Delta
+
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+
+
+async def events(
+    beats: AsyncGenerator[Delta | None, None], envelope: Envelope, tally: Tally
+) -> AsyncGenerator[bytes, None]:
+    """The events of one answer, without the final `[DONE]`; None becomes a comment."""
+    asked = envelope.asked
+    lengths: dict[int, int] = defaultdict(int)
+    num_finished = 0
+    async for delta in beats:
+        if delta is None:
+            yield KEEP_ALIVE
+            continue
+        if delta.index not in lengths and (opening := envelope.form.opening(delta.index)):
+            yield _event(envelope.chunk([opening], tally))
+        choice = envelope.form.chunk(delta, logprobs=asked.wants_logprobs, offset=lengths[delta.index])
+        lengths[delta.index] += len(delta.text)
+        num_finished += delta.finish is not None
+        trace = trace_of(delta) if asked.show_trace else []
+        is_last = num_finished == asked.num_answers
+        if is_last and not asked.include_usage:
+            yield _event(envelope.last_chunk([choice], tally, trace))
+        elif _has_news(delta, asked.wants_logprobs, asked.show_trace):
+            more = {"nvext": {"trace": trace}} if trace else {}
+            yield _event(envelope.chunk([choice], tally, **more))
+    if asked.include_usage:
+        yield _event(envelope.last_chunk([], tally, []))
+
+
+def _has_news(delta: Delta, logprobs: bool, trace: bool) -> bool:
+    said = delta.text or delta.reasoning or delta.finish
+    return bool(said or (logprobs and delta.tokens) or (trace and delta.trace))
+
+
+def _event(content: bytes) -> bytes:
+    return b"data: " + content + b"\n\n"
+
+
+class EventStream(Response):
+    """Sends events while the client is there; stops making them when it is not."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
+        super().__init__(headers={**HEADERS, **headers})
+        del self.headers["content-length"]
+        self._frames = frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        record = record_of(scope)
+        try:
+            await while_connected(receive, self._send_all(send, record))
+        except ClientLeft:
+            record.late_status = 499
+
+    async def _send_all(self, send: Send, record: Record) -> None:
+        async with aclosing(self._frames) as frames:
+            first = await anext(frames)
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await _send(send, first)
+            try:
+                async for frame in frames:
+                    await _send(send, frame)
+            except EXPECTED as error:
+                problem = problem_of(error)
+                record.late_status = problem.status
+                await _send(send, _event(msgspec.json.encode(problem.envelope(record.request_id))))
+        await send({"type": "http.response.body", "body": DONE, "more_body": False})
+
+
+async def _send(send: Send, frame: bytes) -> None:
+    await send({"type": "http.response.body", "body": frame, "more_body": True})

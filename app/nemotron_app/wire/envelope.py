@@ -1,0 +1,73 @@
+"""What surrounds the choices of an answer?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from nemotron_app.tally import Tally
+from nemotron_app.wire.answer import ForwardAnswer
+from nemotron_app.wire.asked import Asked
+from nemotron_app.wire.evidence import metrics_of, recipe_of, running_usage, usage_of
+from nemotron_app.wire.form import Choice, Form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maker:
+    """Which programs made the answer."""
+
+    versions: Mapping[str, str]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """The parts of an answer that are the same in all of its chunks."""
+
+    asked: Asked
+    form: Form
+    maker: Maker
+
+    def chunk(self, choices: Sequence[Any], tally: Tally, **more: object) -> bytes:
+        """One chunk of a stream, as JSON."""
+        body = self._head(self.form.chunk_object) | {"choices": choices}
+        if self.asked.num_prompt_tokens is not None:
+            body["usage"] = running_usage(self.asked.num_prompt_tokens, tally.num_tokens)
+        return msgspec.json.encode(body | more)
+
+    def last_chunk(self, choices: Sequence[Any], tally: Tally, trace: list[ForwardAnswer]) -> bytes:
+        """The chunk that ends a stream: with the evidence, and the usage where it was asked for."""
+        more: dict[str, object] = {"nvext": self._evidence(tally, trace)}
+        if self.asked.include_usage:
+            more["usage"] = self._usage(tally)
+        return self.chunk(choices, tally, **more)
+
+    def whole(self, choices: Sequence[Choice], tally: Tally, trace: list[ForwardAnswer]) -> bytes:
+        """The answer in one piece, as JSON."""
+        logprobs = self.asked.wants_logprobs
+        body = self._head(self.form.object) | {
+            "choices": [self.form.whole(choice, logprobs=logprobs) for choice in choices],
+            "usage": self._usage(tally),
+            "nvext": self._evidence(tally, trace),
+        }
+        return msgspec.json.encode(body)
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        return {
+            "id": f"{self.form.id_prefix}{self.asked.id}",
+            "object": kind,
+            "created": self.asked.created,
+            "model": str(self.asked.variant),
+            "system_fingerprint": self.maker.fingerprint,
+        }
+
+    def _usage(self, tally: Tally) -> object:
+        return usage_of(tally.usages, self.asked.requests[0].num_choices)
+
+    def _evidence(self, tally: Tally, trace: list[ForwardAnswer]) -> dict[str, object]:
+        evidence: dict[str, object] = {
+            "metrics": metrics_of(tally.usages),
+            "recipe": recipe_of(self.asked, self.maker.versions),
+        }
+        return evidence | ({"trace": trace} if self.asked.show_trace else {})

@@ -1,0 +1,99 @@
+"""Which fields do all bodies that ask for text share?
+
+Unknown fields are taken in and dropped: only what stands here can reach an engine.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# JavaScript's largest exact integer, so that a seed survives every client.
+MAX_SEED = 2**53 - 1
+MAX_INT = 2**31 - 1
+
+TokenId = Annotated[int, Field(ge=0, le=MAX_INT)]
+StopString = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Wire(BaseModel):
+    """A JSON object as a client sends it: strictly typed, frozen, finite."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class StreamOptions(Wire):
+    """What a stream carries besides the text."""
+
+    include_usage: bool = Field(False, description="End with a chunk that has the usage and no choices.")
+    continuous_usage_stats: bool = Field(False, description="Put the usage so far on every chunk.")
+
+
+class NvExt(Wire):
+    """NVIDIA's extension object: the knobs that OpenAI's format has no place for."""
+
+    size: str | None = Field(None, max_length=64, description="Elastic size, such as `12b`.")
+    elastic_size: str | None = Field(None, max_length=64, description="The same as `size`.")
+    precision: str | None = Field(None, max_length=64, description="`bf16`, `fp8` or `nvfp4`.")
+    decode: str | None = Field(
+        None, max_length=64, description="`autoregressive`, `diffusion` or `self-speculation`."
+    )
+    decode_mode: str | None = Field(None, max_length=64, description="The same as `decode`.")
+    thinking_size: str | None = Field(
+        None,
+        max_length=64,
+        description="Elastic size that thinks, where it differs from the one that answers.",
+    )
+    block_length: int | None = Field(
+        None, ge=1, le=4096, description="Tokens that diffusion denoises together."
+    )
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Confidence from which diffusion commits a token."
+    )
+    max_thinking_tokens: int | None = Field(None, ge=-1, le=MAX_INT, description="Most tokens of thinking.")
+    trace: bool = Field(False, description="Answer with a record of every forward.")
+
+
+class GenerationBody(Wire):
+    """What chat and completion requests have in common."""
+
+    model_config = ConfigDict(extra="allow")  # so that known fields we cannot serve are seen and refused
+
+    model: str = Field(
+        min_length=1,
+        max_length=256,
+        description="Id or alias, with suffixes in any order: `name:12b:nvfp4:diffusion`.",
+    )
+    max_tokens: int | None = Field(None, ge=1, le=MAX_INT, description="Most tokens to make.")
+    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
+    top_p: float | None = Field(
+        None, gt=0, le=1, description="Keep the likeliest tokens that have this mass together."
+    )
+    top_k: int | None = Field(None, ge=-1, le=MAX_INT, description="Keep so many tokens; 0 or -1 keeps all.")
+    min_p: float | None = Field(
+        None, ge=0, le=1, description="Keep tokens at least this likely against the likeliest."
+    )
+    repetition_penalty: float | None = Field(None, gt=0, le=2, description="1 does nothing.")
+    presence_penalty: float | None = Field(None, ge=-2, le=2, description="0 does nothing.")
+    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="0 does nothing.")
+    logit_bias: dict[TokenId, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
+        None, max_length=1024, description="Added to the logits of tokens, by token id."
+    )
+    seed: int | None = Field(
+        None, ge=0, le=MAX_SEED, description="The same request with the same seed gives the same tokens."
+    )
+    n: int | None = Field(None, ge=1, le=MAX_INT, description="Answers to make.")
+    stop: Annotated[list[StopString], Field(max_length=16)] | StopString | None = Field(
+        None, description="Up to 16 strings that end the answer."
+    )
+    stop_token_ids: list[TokenId] | None = Field(
+        None, max_length=64, description="Token ids that end the answer."
+    )
+    ignore_eos: bool = Field(False, description="Go on after the end-of-turn token; for benchmarks.")
+    stream: bool | None = Field(None, description="Answer as server-sent events.")
+    stream_options: StreamOptions | None = None
+    nvext: NvExt | None = None
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """Fields that came and do not stand here."""
+        return self.__pydantic_extra__ or {}

@@ -1,0 +1,145 @@
+"""How is a model described?"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from nemotron_backend.catalog import Model
+from nemotron_backend.request import Variant
+
+
+class SizeAnswer(TypedDict):
+    """One network that the checkpoint holds; 0 parameters where unpublished."""
+
+    name: str
+    total_parameters: int
+    active_parameters: int
+
+
+class SamplingAnswer(TypedDict):
+    """What the publisher advises; `source` says where."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    source: str
+
+
+class ReasoningAnswer(TypedDict):
+    """How thinking is switched, and whether it is on when nothing is said."""
+
+    switch: str
+    default: bool
+
+
+class RepositoryAnswer(TypedDict):
+    """Where the weights of one precision are published."""
+
+    repository: str
+    precision: str
+
+
+class ModelAnswer(TypedDict):
+    """One model with its capability matrix. `variants` are what answers here, now, best first.
+
+    `context` stands under the names that OpenRouter's and vLLM's clients read as well.
+    """
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    name: str
+    summary: str
+    kind: str
+    family: str
+    architecture: str
+    license: str
+    released: str
+    aliases: list[str]
+    sizes: list[SizeAnswer]
+    precisions: list[str]
+    decodes: list[str]
+    context: int
+    context_length: int
+    max_model_len: int
+    sampling: SamplingAnswer
+    reasoning: ReasoningAnswer | None
+    repositories: list[RepositoryAnswer]
+    served: bool
+    variants: list[str]
+    engine: str | None
+    needs: str
+    obtain: str
+    unverified: list[str]
+
+
+class ModelList(TypedDict):
+    """Every model of the catalog, the served ones first."""
+
+    object: Literal["list"]
+    data: list[ModelAnswer]
+
+
+def describe_model(model: Model, served: Sequence[Variant], *, engine: str, created: int) -> ModelAnswer:
+    """The model as `/v1/models` gives it."""
+    variants = [str(variant) for variant in served if variant.model == model.id]
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": created,
+        "owned_by": _owner(model),
+        "name": model.name,
+        "summary": model.summary,
+        "kind": model.kind,
+        "family": model.family,
+        "architecture": model.architecture,
+        "license": model.license,
+        "released": model.released,
+        "aliases": list(model.aliases),
+        "sizes": [_size(model, place) for place in range(len(model.sizes))],
+        "precisions": list(model.precisions),
+        "decodes": list(model.decodes),
+        "context": model.context,
+        "context_length": model.context,
+        "max_model_len": model.context,
+        "sampling": _sampling(model),
+        "reasoning": _reasoning(model),
+        "repositories": [{"repository": c.repository, "precision": c.precision} for c in model.checkpoints],
+        "served": bool(variants),
+        "variants": variants,
+        "engine": engine if variants else None,
+        "needs": model.needs,
+        "obtain": model.obtain,
+        "unverified": list(model.unverified),
+    }
+
+
+def _owner(model: Model) -> str:
+    return model.checkpoints[0].repository.partition("/")[0] if model.checkpoints else "nemotron-playground"
+
+
+def _size(model: Model, place: int) -> SizeAnswer:
+    size = model.sizes[place]
+    return {
+        "name": size.name,
+        "total_parameters": size.total_parameters,
+        "active_parameters": size.active_parameters,
+    }
+
+
+def _sampling(model: Model) -> SamplingAnswer:
+    advised = model.sampling
+    return {
+        "temperature": advised.temperature,
+        "top_p": advised.top_p,
+        "max_tokens": advised.max_tokens,
+        "source": advised.source,
+    }
+
+
+def _reasoning(model: Model) -> ReasoningAnswer | None:
+    if model.reasoning is None:
+        return None
+    return {"switch": model.reasoning.switch, "default": model.reasoning.default}

@@ -69,4 +69,4 @@ def _save_network(folder: Path) -> None:
         for parameter in network.parameters():
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.3)
-    network.to(torch.bfloat16).save_pretrained(folder)
+    network.bfloat16().save_pretrained(folder)

@@ -34,7 +34,7 @@ _IDLE = Gauges(num_running=0, num_waiting=0, cache_used_bytes=0, resident=())
 
 
 class EmbeddedEngine:
-    """Serves one checkpoint from a process of its own; `start` returns at once, `status` tells how far it is."""
+    """Serves one checkpoint from a process of its own. `start` returns at once, `status` tells the rest."""
 
     def __init__(self, options: EmbeddedOptions) -> None:
         self._options = options

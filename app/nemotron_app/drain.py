@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+_SECONDS_TO_SAY_GOODBYE = 5.0
 
 
 class Drain:
@@ -40,4 +42,9 @@ class Drain:
                 await self._idle.wait()
         except TimeoutError:
             self.cut.set()
-            await self._idle.wait()
+            await self._until_idle(_SECONDS_TO_SAY_GOODBYE)
+
+    async def _until_idle(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()

@@ -1,7 +1,7 @@
 """How does what engines make reach one call?"""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -50,7 +50,8 @@ async def _interleaved(engine: Engine, requests: Sequence[GenerationRequest]) ->
             await stream.aclose()
 
 
-async def _abandon(tasks: "dict[asyncio.Future[Delta], int]") -> None:
-    for task in tasks:
+async def _abandon(tasks: "Iterable[asyncio.Future[Delta]]") -> None:
+    abandoned = tuple(tasks)
+    for task in abandoned:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*abandoned, return_exceptions=True)

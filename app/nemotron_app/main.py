@@ -1,6 +1,6 @@
 """How are the parts put together?"""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,7 @@ from nemotron_app.middleware.refusal import response_of
 from nemotron_app.pulse import Patience
 from nemotron_app.record import record_of
 from nemotron_app.routes import chat, completions, documents, health, models, tokens
+from nemotron_app.routes.elsewhere import catch_rest
 from nemotron_app.settings import Settings
 from nemotron_app.telemetry import Telemetry
 from nemotron_app.versions import maker_of
@@ -33,6 +34,7 @@ from nemotron_app.wire.translate import Translator
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.engine import Engine
 
+Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 EngineOpener = Callable[[Settings], Awaitable[Engine]]
 
 
@@ -63,8 +65,9 @@ def create_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = parts.settings
-    for module in (chat, completions, models, tokens, health):
-        app.include_router(module.router)
+    routers = [module.router for module in (chat, completions, models, tokens, health)]
+    for router in (*routers, catch_rest([route for each in routers for route in each.routes])):
+        app.include_router(router)
     app.openapi = lambda: documents.describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
@@ -111,9 +114,9 @@ def _middleware(parts: Parts) -> list[Middleware]:
     ]
 
 
-def _handlers() -> Mapping[Any, Callable[[Request, Any], Any]]:
-    expected = dict.fromkeys(EXPECTED, _answer_error)
-    return {**expected, HTTPException: _answer_http, ClientDisconnect: _forget, Exception: _answer_error}
+def _handlers() -> dict[int | type[Exception], Handler]:
+    handlers: dict[int | type[Exception], Handler] = dict.fromkeys(EXPECTED, _answer_error)
+    return handlers | {HTTPException: _answer_http, ClientDisconnect: _forget, Exception: _answer_error}
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

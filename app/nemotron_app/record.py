@@ -25,6 +25,11 @@ class Record:
     late_status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def outcome(self) -> int:
+        """The status that tells how it ended, sent or not."""
+        return self.late_status or self.status
+
 
 def record_of(scope: Scope) -> Record:
     """The record that the outermost middleware opened for this request."""

@@ -4,8 +4,7 @@ The status line waits for the first delta or the first error, a bounded time, so
 real HTTP status. After that an error is an event, and `[DONE]` ends every stream.
 """
 
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 
 import msgspec
@@ -16,6 +15,7 @@ from nemotron_app.errors import EXPECTED, problem_of
 from nemotron_app.presence import ClientLeft, while_connected
 from nemotron_app.record import Record, record_of
 from nemotron_app.tally import Tally
+from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.envelope import Envelope
 from nemotron_app.wire.evidence import trace_of
 from nemotron_backend.request import Delta
@@ -28,33 +28,49 @@ HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 async def events(
     beats: AsyncGenerator[Delta | None, None], envelope: Envelope, tally: Tally
 ) -> AsyncGenerator[bytes, None]:
-    """The events of one answer, without the final `[DONE]`; None becomes a comment."""
-    asked = envelope.asked
-    lengths: dict[int, int] = defaultdict(int)
-    num_finished = 0
-    async for delta in beats:
-        if delta is None:
-            yield KEEP_ALIVE
-            continue
-        if delta.index not in lengths and (opening := envelope.form.opening(delta.index)):
-            yield _event(envelope.chunk([opening], tally))
-        choice = envelope.form.chunk(delta, logprobs=asked.wants_logprobs, offset=lengths[delta.index])
-        lengths[delta.index] += len(delta.text)
-        num_finished += delta.finish is not None
-        trace = trace_of(delta) if asked.show_trace else []
-        is_last = num_finished == asked.num_answers
-        if is_last and not asked.include_usage:
-            yield _event(envelope.last_chunk([choice], tally, trace))
-        elif _has_news(delta, asked.wants_logprobs, asked.show_trace):
-            more = {"nvext": {"trace": trace}} if trace else {}
-            yield _event(envelope.chunk([choice], tally, **more))
-    if asked.include_usage:
+    """The events of one answer, without the final `[DONE]`; a beat without a delta becomes a comment."""
+    writer = _Writer(envelope, tally)
+    async with aclosing(beats):
+        async for delta in beats:
+            if delta is None:
+                yield KEEP_ALIVE
+                continue
+            for chunk in writer.chunks(delta):
+                yield _event(chunk)
+    if envelope.asked.include_usage:
         yield _event(envelope.last_chunk([], tally, []))
 
 
-def _has_news(delta: Delta, logprobs: bool, trace: bool) -> bool:
+class _Writer:
+    """Writes the chunks of one answer, knowing what it has written before."""
+
+    def __init__(self, envelope: Envelope, tally: Tally) -> None:
+        self._envelope = envelope
+        self._tally = tally
+        self._lengths: dict[int, int] = {}
+        self._num_finished = 0
+
+    def chunks(self, delta: Delta) -> Iterator[bytes]:
+        """The chunks that one delta makes: often one, none if it says nothing that was asked for."""
+        asked, form = self._envelope.asked, self._envelope.form
+        if delta.index not in self._lengths and (opening := form.opening(delta.index)):
+            yield self._envelope.chunk([opening], self._tally)
+        offset = self._lengths.get(delta.index, 0)
+        self._lengths[delta.index] = offset + len(delta.text)
+        self._num_finished += delta.finish is not None
+        choice = form.chunk(delta, logprobs=asked.wants_logprobs, offset=offset)
+        trace = trace_of(delta) if asked.show_trace else []
+        if self._num_finished == asked.num_answers and not asked.include_usage:
+            yield self._envelope.last_chunk([choice], self._tally, trace)
+        elif _has_news(delta, asked):
+            more = {"nvext": {"trace": trace}} if trace else {}
+            yield self._envelope.chunk([choice], self._tally, **more)
+
+
+def _has_news(delta: Delta, asked: Asked) -> bool:
     said = delta.text or delta.reasoning or delta.finish
-    return bool(said or (logprobs and delta.tokens) or (trace and delta.trace))
+    shown = (asked.wants_logprobs and delta.tokens) or (asked.show_trace and delta.trace)
+    return bool(said or shown)
 
 
 def _event(content: bytes) -> bytes:

@@ -1,15 +1,26 @@
 """What has one call made so far?"""
 
-from nemotron_backend.request import Delta, FinishReason, Usage
+from dataclasses import dataclass
+
+from nemotron_backend.request import Delta, FinishReason, Forward, Usage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What one verifying forward made of the tokens drafted for it."""
+
+    num_drafted: int
+    num_accepted: int
 
 
 class Tally:
-    """Counts the deltas of a call as they pass, so that an aborted call is known as well as a finished one."""
+    """Counts the deltas of a call as they pass, so that an aborted call is known like a finished one."""
 
     def __init__(self) -> None:
         self.num_tokens = 0
         self.usages: dict[int, Usage] = {}
         self.finish_reasons: list[FinishReason] = []
+        self.verifications: list[Verification] = []
 
     def add(self, delta: Delta) -> None:
         """Count one delta."""
@@ -18,3 +29,10 @@ class Tally:
             self.usages[delta.index] = delta.usage
         if delta.finish is not None:
             self.finish_reasons.append(delta.finish)
+        self.verifications += [_verified(forward) for forward in delta.trace if forward.kind == "verify"]
+
+
+def _verified(forward: Forward) -> Verification:
+    states = [token.state for token in forward.tokens]
+    accepted = states.count("accepted")
+    return Verification(num_drafted=accepted + states.count("rejected"), num_accepted=accepted)

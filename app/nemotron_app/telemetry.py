@@ -26,47 +26,45 @@ class Telemetry:
     """The server's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        of = {"registry": self.registry}
-        self._requests = Counter(
-            "playground_requests", "Requests answered.", ("route", "status", *_VARIANT), **of
-        )
-        self._tokens = Counter("playground_tokens", "Tokens by kind.", ("kind", *_VARIANT), **of)
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests answered.", "route", "status", *_VARIANT)
+        self._tokens = self._counter("tokens", "Tokens by kind.", "kind", *_VARIANT)
         self._duration = self._seconds("request_duration", "From a request's head to its answer's end.")
         self._first_token = self._seconds("time_to_first_token", "From arrival to the first token.")
         self._inter_token = self._seconds("inter_token_latency", "Mean time between tokens of an answer.")
         self._queue = self._seconds("queue_wait", "From arrival to the first forward.")
-        self._tokens_per_forward = Histogram(
-            "playground_tokens_per_forward",
-            "Completion tokens per forward of the network.",
-            _VARIANT,
-            buckets=_TOKENS_PER_FORWARD,
-            **of,
+        self._yield = self._histogram(
+            "tokens_per_forward", "Completion tokens per forward of the network.", _TOKENS_PER_FORWARD
         )
-        self._active = Gauge("playground_active_requests", "Answers under way.", **of)
-        self._ready = Gauge("playground_engine_ready", "1 when the engine answers.", **of)
-        self._running = Gauge("playground_engine_running_requests", "Requests in the engine's batch.", **of)
-        self._waiting = Gauge("playground_engine_waiting_requests", "Requests in the engine's queue.", **of)
-        self._cache = Gauge("playground_engine_cache_bytes", "Attention cache.", ("kind",), **of)
+        self._active = self._gauge("active_requests", "Answers under way.")
+        self._ready = self._gauge("engine_ready", "1 when the engine answers.")
+        self._running = self._gauge("engine_running_requests", "Requests in the engine's batch.")
+        self._waiting = self._gauge("engine_waiting_requests", "Requests in the engine's queue.")
+        self._cache = self._gauge("engine_cache_bytes", "Attention cache.", "kind")
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"playground_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"playground_{name}", text, labels, registry=self._registry)
 
     def _seconds(self, name: str, text: str) -> Histogram:
-        return Histogram(
-            f"playground_{name}_seconds", text, _VARIANT, buckets=_SECONDS, registry=self.registry
-        )
+        return self._histogram(f"{name}_seconds", text, _SECONDS)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"playground_{name}", text, _VARIANT, buckets=buckets, registry=self._registry)
 
     def finish(self, scope: Scope, record: Record) -> None:
         """Count and log a request whose answer has ended."""
-        route = _route_of(scope)
-        status = record.late_status or record.status
+        route, elapsed = _route_of(scope), perf_counter() - record.started
         variant = _labels(record.variant)
-        self._requests.labels(route, str(status), *variant).inc()
-        elapsed = perf_counter() - record.started
+        self._requests.labels(route, str(record.outcome), *variant).inc()
         if record.variant is not None:
             self._duration.labels(*variant).observe(elapsed)
         for usage in record.tally.usages.values():
             self._count(usage, variant)
-        if route.startswith("/v1") or route.endswith("tokenize"):
-            requests_log.info(json.dumps(_line(route, status, elapsed, record)))
+        if route != _ELSEWHERE:
+            requests_log.info(json.dumps(_line(route, elapsed, record)))
 
     def _count(self, usage: Usage, variant: tuple[str, ...]) -> None:
         kinds = {
@@ -79,7 +77,7 @@ class Telemetry:
             self._tokens.labels(kind, *variant).inc(number)
         self._first_token.labels(*variant).observe(usage.first_token_milliseconds / 1000)
         self._queue.labels(*variant).observe(usage.queue_milliseconds / 1000)
-        self._tokens_per_forward.labels(*variant).observe(usage.tokens_per_forward)
+        self._yield.labels(*variant).observe(usage.tokens_per_forward)
         if usage.tokens_per_second > 0:
             self._inter_token.labels(*variant).observe(1 / usage.tokens_per_second)
 
@@ -91,13 +89,16 @@ class Telemetry:
         self._waiting.set(status.num_waiting)
         self._cache.labels("used").set(status.cache_used_bytes)
         self._cache.labels("limit").set(status.cache_limit_bytes)
-        return generate_latest(self.registry)
+        return generate_latest(self._registry)
+
+
+_ELSEWHERE = "other"
 
 
 def _route_of(scope: Scope) -> str:
-    """The route's pattern, so that a made-up path cannot make a new label."""
-    path = getattr(scope.get("route"), "path", "")
-    return path or "unmatched"
+    """The route's pattern, so that a made-up path makes no new label; the page's own traffic is one."""
+    path = getattr(scope.get("route"), "path", _ELSEWHERE)
+    return path if isinstance(path, str) and path else _ELSEWHERE
 
 
 def _labels(variant: Variant | None) -> tuple[str, ...]:
@@ -106,25 +107,27 @@ def _labels(variant: Variant | None) -> tuple[str, ...]:
     return (variant.model, variant.size, variant.precision, variant.decode)
 
 
-def _line(route: str, status: int, elapsed: float, record: Record) -> dict[str, Any]:
+def _line(route: str, elapsed: float, record: Record) -> dict[str, Any]:
     """OpenTelemetry's names for generative models where it has them."""
-    usages = list(record.tally.usages.values())
     line: dict[str, Any] = {
         "request_id": record.request_id,
         "http.route": route,
-        "http.response.status_code": status,
+        "http.response.status_code": record.outcome,
         "enduser.id": record.caller.id,
         "duration_ms": round(1000 * elapsed, 3),
     }
-    if record.variant is not None:
-        line |= {
-            "gen_ai.request.model": record.variant.model,
-            "playground.variant": str(record.variant),
-            "gen_ai.request.stream": record.is_stream,
-            "gen_ai.usage.input_tokens": max((usage.prompt_tokens for usage in usages), default=0),
-            "gen_ai.usage.output_tokens": record.tally.num_tokens,
-            "gen_ai.response.finish_reasons": list(record.tally.finish_reasons),
-        }
-    if usages:
-        line["gen_ai.response.time_to_first_chunk"] = min(u.first_token_milliseconds for u in usages) / 1000
-    return line
+    return line if record.variant is None else line | _generation(record.variant, record)
+
+
+def _generation(variant: Variant, record: Record) -> dict[str, Any]:
+    usages = list(record.tally.usages.values())
+    first = min((usage.first_token_milliseconds for usage in usages), default=None)
+    return {
+        "gen_ai.request.model": variant.model,
+        "gen_ai.response.model": str(variant),
+        "gen_ai.request.stream": record.is_stream,
+        "gen_ai.usage.input_tokens": max((usage.prompt_tokens for usage in usages), default=None),
+        "gen_ai.usage.output_tokens": record.tally.num_tokens,
+        "gen_ai.response.finish_reasons": record.tally.finish_reasons,
+        "gen_ai.response.time_to_first_chunk": None if first is None else round(first / 1000, 6),
+    }

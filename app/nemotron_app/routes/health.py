@@ -4,6 +4,7 @@ from typing import Any, Literal, NotRequired
 
 import msgspec
 from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
@@ -62,6 +63,8 @@ async def ready(request: Request, gateway: Here) -> Response:
     error = NotReady(answer["progress"], code=f"engine_{answer['state']}", headers={"retry-after": "2"})
     problem = problem_of(error)
     envelope = problem.envelope(record_of(request.scope).request_id)
+    # OpenAI's client keeps only the inner object of a failure.
+    envelope["error"] |= {"state": answer["state"], "progress": answer["progress"]}
     return _json({**answer, **envelope}, problem.status, dict(problem.headers))
 
 
@@ -69,7 +72,7 @@ async def ready(request: Request, gateway: Here) -> Response:
 async def metrics(gateway: Here) -> Response:
     """Metrics in Prometheus' text format."""
     content = gateway.telemetry.expose(gateway.engine.status(), gateway.drain.num_active)
-    return Response(content, media_type="text/plain; version=1.0.0; charset=utf-8")
+    return Response(content, media_type=CONTENT_TYPE_LATEST)
 
 
 def _ready(gateway: Gateway) -> Ready:

@@ -1,1 +1,1 @@
-"""OpenAI's wire format: bodies in, answers out, and the one translation between them and the engine's types."""
+"""OpenAI's wire format: bodies in, answers out, and the one translation to the engine's types."""

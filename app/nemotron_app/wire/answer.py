@@ -4,6 +4,7 @@ from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from nemotron_app.wire.speculation import SpeculationMetrics
 from nemotron_backend.request import FinishReason
 
 
@@ -162,7 +163,7 @@ class ChatCompletion(TypedDict):
     choices: list[ChatChoice]
     usage: UsageAnswer
     nvext: Evidence
-    metrics: NotRequired[dict[str, Any]]
+    metrics: NotRequired[SpeculationMetrics]
 
 
 class TextCompletion(TypedDict):
@@ -176,7 +177,7 @@ class TextCompletion(TypedDict):
     choices: list[TextChoice]
     usage: UsageAnswer
     nvext: Evidence
-    metrics: NotRequired[dict[str, Any]]
+    metrics: NotRequired[SpeculationMetrics]
 
 
 class ErrorBody(TypedDict):

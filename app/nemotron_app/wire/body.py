@@ -88,7 +88,7 @@ def _sentence(kind: type[BaseModel], detail: ErrorDetails, param: str) -> str:
 
 
 def _range(metadata: Sequence[Any]) -> str:
-    words = []
+    words: list[str] = []
     for bound in metadata:
         match bound:
             case Ge(ge=value):
@@ -101,4 +101,4 @@ def _range(metadata: Sequence[Any]) -> str:
                 words.append(f"below {value}")
             case _:
                 continue
-    return " and ".join(["a finite number", *words])
+    return " and ".join(words) or "a finite number"

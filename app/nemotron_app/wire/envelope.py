@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from nemotron_app.tally import Tally
-from nemotron_app.wire.answer import ForwardAnswer
+from nemotron_app.wire.answer import Evidence, ForwardAnswer
 from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.evidence import metrics_of, recipe_of, running_usage, usage_of
 from nemotron_app.wire.form import Choice, Form
+from nemotron_app.wire.speculation import speculation_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Envelope:
 
     def last_chunk(self, choices: Sequence[Any], tally: Tally, trace: list[ForwardAnswer]) -> bytes:
         """The chunk that ends a stream: with the evidence, and the usage where it was asked for."""
-        more: dict[str, object] = {"nvext": self._evidence(tally, trace)}
+        more = self._evidence(tally, trace)
         if self.asked.include_usage:
             more["usage"] = self._usage(tally)
         return self.chunk(choices, tally, **more)
@@ -49,9 +50,8 @@ class Envelope:
         body = self._head(self.form.object) | {
             "choices": [self.form.whole(choice, logprobs=logprobs) for choice in choices],
             "usage": self._usage(tally),
-            "nvext": self._evidence(tally, trace),
         }
-        return msgspec.json.encode(body)
+        return msgspec.json.encode(body | self._evidence(tally, trace))
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
@@ -66,8 +66,11 @@ class Envelope:
         return usage_of(tally.usages, self.asked.requests[0].num_choices)
 
     def _evidence(self, tally: Tally, trace: list[ForwardAnswer]) -> dict[str, object]:
-        evidence: dict[str, object] = {
+        nvext: Evidence = {
             "metrics": metrics_of(tally.usages),
             "recipe": recipe_of(self.asked, self.maker.versions),
         }
-        return evidence | ({"trace": trace} if self.asked.show_trace else {})
+        if self.asked.show_trace:
+            nvext["trace"] = trace
+        speculation = speculation_of(tally.verifications)
+        return {"nvext": nvext} | ({"metrics": speculation} if speculation else {})

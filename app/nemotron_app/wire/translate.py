@@ -69,12 +69,12 @@ class Translator:
         self._check_choices(num_choices, len(prompts))
         _refuse_knobs(body, variant)
         options = body.stream_options or StreamOptions()
-        id = secrets.token_hex(12)
+        call_id = secrets.token_hex(12)
         sampling = _sampling(body, model)
         show_trace = body.nvext is not None and body.nvext.trace
         requests = [
             GenerationRequest(
-                id=f"{id}-{place}",
+                id=f"{call_id}-{place}",
                 variant=variant,
                 prompt=prompt,
                 sampling=sampling,
@@ -87,7 +87,7 @@ class Translator:
             for place, prompt in enumerate(prompts)
         ]
         return Asked(
-            id=id,
+            id=call_id,
             created=int(time.time()),
             requests=tuple(requests),
             stream=bool(body.stream),

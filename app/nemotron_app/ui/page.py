@@ -3,3 +3,158 @@
 A server puts the page up with `nemotron_app.ui.mount.mount_page(app, Site(api_url=...))`, after its own
 routes; that serves the static files as well.
 """
+
+import gradio as gr
+
+from nemotron_app.ui import strings
+from nemotron_app.ui.api import Api, Readiness
+from nemotron_app.ui.assets import static_folder
+from nemotron_app.ui.controls import build_controls
+from nemotron_app.ui.conversation import Conversation
+from nemotron_app.ui.dialogue import Dialogue
+from nemotron_app.ui.events import connect
+from nemotron_app.ui.markup import Markup, element
+from nemotron_app.ui.notice import pill
+from nemotron_app.ui.panel import Panel
+from nemotron_app.ui.site import Site
+from nemotron_app.ui.widgets import Chat, Export, Memory, Widgets
+
+LOADING_SECONDS = 1.0
+MAX_QUEUE = 256
+_UNKNOWN = Readiness(state="starting", progress="")
+
+
+def build_page(site: Site) -> gr.Blocks:
+    """The page, ready to be mounted by `nemotron_app.ui.mount`."""
+    api = Api(site)
+    with gr.Blocks(title=strings.TITLE, analytics_enabled=False, fill_width=True) as page:
+        widgets = _layout()
+        connect(page, widgets, Dialogue(api, widgets, key=site.api_key), Panel(api, widgets))
+    page.queue(default_concurrency_limit=None, max_size=MAX_QUEUE, api_open=False)
+    return page
+
+
+def _layout() -> Widgets:
+    state = _header()
+    memory = _memory()
+    origin = gr.Textbox(visible=False)
+    with gr.Tabs(elem_id="np-pages"):
+        with gr.Tab(strings.TAB_PLAYGROUND), gr.Row(elem_id="np-playground"):
+            with gr.Column(elem_id="np-main", scale=1), gr.Tabs(elem_id="np-views"):
+                with gr.Tab(strings.TAB_CHAT, elem_id="np-chat"):
+                    chat = _chat()
+                export = _export(origin)
+            with gr.Column(elem_id="np-panel", scale=0, min_width=320):
+                controls = build_controls()
+        with gr.Tab(strings.TAB_MODELS):
+            gallery = gr.HTML(elem_id="np-gallery", apply_default_css=False)
+    return Widgets(
+        pill=state,
+        chat=chat,
+        export=export,
+        gallery=gallery,
+        controls=controls,
+        memory=memory,
+        clock=gr.Timer(LOADING_SECONDS),
+    )
+
+
+def _header() -> gr.HTML:
+    logo = Markup((static_folder() / "logo.svg").read_text("utf-8"))
+    name = element("h1", strings.TITLE) + element("p", strings.TAGLINE)
+    with gr.Row(elem_id="np-header"):
+        brand = element("div", logo + element("div", name), class_="np-brand")
+        gr.HTML(str(brand), apply_default_css=False, elem_id="np-brand")
+        state = gr.HTML(pill(_UNKNOWN), apply_default_css=False, elem_id="np-state")
+        gr.HTML(str(_theme_switch()), apply_default_css=False, elem_id="np-theme")
+    return state
+
+
+def _theme_switch() -> Markup:
+    """Works in `static/page.js`; the icon is drawn by the style sheet."""
+    return element("button", "", type="button", class_="np-icon", data_theme_switch=True, aria_label=strings.THEME)
+
+
+def _memory() -> Memory:
+    return Memory(
+        conversation=gr.State(Conversation()),
+        run=gr.State(None),
+        models=gr.State(()),
+        readiness=gr.State(_UNKNOWN),
+    )
+
+
+def _chat() -> Chat:
+    transcript = gr.Chatbot(
+        label=strings.TRANSCRIPT_LABEL,
+        show_label=False,
+        container=False,
+        height="100%",
+        editable="all",
+        buttons=["copy"],
+        sanitize_html=True,
+        allow_tags=False,
+        layout="bubble",
+        placeholder=str(element("h2", strings.EMPTY_TITLE) + element("p", strings.EMPTY_TEXT)),
+        examples=[{"display_text": text, "text": text} for _, text in strings.EXAMPLES],
+        elem_id="np-transcript",
+    )
+    notice = gr.HTML(elem_id="np-notice", apply_default_css=False)
+    evidence = gr.HTML(elem_id="np-evidence", apply_default_css=False)
+    obstacle = gr.HTML(elem_id="np-obstacle", apply_default_css=False)
+    question, send, stop, new_chat = _composer()
+    return Chat(
+        transcript=transcript,
+        turn_actions=_turn_actions(),
+        notice=notice,
+        evidence=evidence,
+        question=question,
+        send=send,
+        stop=stop,
+        new_chat=new_chat,
+        obstacle=obstacle,
+    )
+
+
+def _composer() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
+    with gr.Row(elem_id="np-composer"):
+        question = gr.Textbox(
+            label=strings.QUESTION_LABEL,
+            show_label=False,
+            container=False,
+            placeholder=strings.QUESTION_PLACEHOLDER,
+            lines=1,
+            max_lines=8,
+            autofocus=True,
+            scale=1,
+            elem_id="np-question",
+        )
+        send = gr.Button(strings.SEND, variant="primary", interactive=False, scale=0, elem_id="np-send")
+        stop = gr.Button(strings.STOP, variant="stop", visible=False, scale=0, elem_id="np-stop")
+    with gr.Row(elem_id="np-below"):
+        gr.HTML(str(element("p", strings.KEYS_HINT, class_="np-hint")), apply_default_css=False)
+        new_chat = gr.Button(strings.NEW_CHAT, size="sm", scale=0, elem_id="np-new")
+    return question, send, stop, new_chat
+
+
+def _turn_actions() -> gr.HTML:
+    """Nothing to see: `static/page.js` puts the buttons at the turns and sends their clicks here."""
+    return gr.HTML(
+        js_on_load="element.addEventListener('np-delete', (event) => trigger('delete_turn', event.detail));",
+        elem_id="np-turn-actions",
+        apply_default_css=False,
+    )
+
+
+def _export(origin: gr.Textbox) -> Export:
+    with gr.Tab(strings.TAB_CODE, elem_id="np-code") as tab:
+        note = gr.HTML(elem_id="np-code-note", apply_default_css=False)
+        listings = {}
+        with gr.Tabs(elem_id="np-languages"):
+            for language, name in strings.LANGUAGES.items():
+                with gr.Tab(name):
+                    listings[language] = gr.HTML(elem_id=f"np-code-{language}", apply_default_css=False)
+    with gr.Tab(strings.TAB_RESPONSE, elem_id="np-raw"):
+        none_yet = str(element("p", strings.RESPONSE_NONE, class_="np-lead"))
+        response = gr.HTML(none_yet, elem_id="np-response", apply_default_css=False)
+    return Export(tab=tab, note=note, listings=listings, response=response, origin=origin)

@@ -1,0 +1,61 @@
+"""How does a stream become few redraws, and how is it cut?"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+REDRAW_SECONDS = 0.04
+
+
+class Feed(Generic[Item]):
+    """A stream that is read at its own pace and handed on in batches; `stop` ends it from outside.
+
+    Must be made inside a running event loop. However it ends, its source is closed.
+    """
+
+    def __init__(self, source: AsyncGenerator[Item, None], *, seconds: float = REDRAW_SECONDS) -> None:
+        self.is_stopped = False
+        self._seconds = seconds
+        self._arrived: asyncio.Queue[Item | None] = asyncio.Queue()
+        self._pump = asyncio.create_task(self._read(source))
+
+    def stop(self) -> None:
+        """Take nothing more. The batches end after what has arrived already."""
+        self.is_stopped = True
+        self._pump.cancel()
+
+    async def batches(self) -> AsyncGenerator[list[Item], None]:
+        """What arrived: at once if it is the first thing, then at most once every `seconds`.
+
+        What the source raises is raised here, after all that it gave.
+        """
+        try:
+            while (first := await self._arrived.get()) is not None:
+                yield [first, *self._rest()]
+                await asyncio.sleep(self._seconds)
+            if not self.is_stopped:
+                await self._pump
+        finally:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+
+    async def _read(self, source: AsyncGenerator[Item, None]) -> None:
+        try:
+            async with aclosing(source):
+                async for item in source:
+                    self._arrived.put_nowait(item)
+        finally:
+            self._arrived.put_nowait(None)
+
+    def _rest(self) -> list[Item]:
+        batch: list[Item] = []
+        while not self._arrived.empty():
+            item = self._arrived.get_nowait()
+            if item is None:
+                self._arrived.put_nowait(None)
+                break
+            batch.append(item)
+        return batch

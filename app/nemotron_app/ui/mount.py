@@ -1,0 +1,31 @@
+"""How does a server put the page up?"""
+
+import gradio as gr
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from nemotron_app.ui.assets import head, static_folder
+from nemotron_app.ui.page import build_page
+from nemotron_app.ui.site import Site
+from nemotron_app.ui.theme import PlaygroundTheme
+
+
+def mount_page(app: FastAPI, site: Site) -> None:
+    """Serve the page at `/` and its files at `/static`; call it after the API's own routes are in."""
+    folder = static_folder()
+    app.mount("/static", StaticFiles(directory=folder), name="static")
+    gr.mount_gradio_app(
+        app,
+        build_page(site),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        favicon_path=str(folder / "favicon.svg"),
+        show_error=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        theme=PlaygroundTheme(),
+        head=head(site.version),
+    )

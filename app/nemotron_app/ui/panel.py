@@ -1,0 +1,135 @@
+"""What does the side panel show, given the server and what is chosen?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from openai import APIError
+
+from nemotron_app.ui import strings
+from nemotron_app.ui.api import Api, Readiness
+from nemotron_app.ui.capabilities import FIELDS, Field, Model
+from nemotron_app.ui.cards import gallery, glance
+from nemotron_app.ui.choices import choices_of, settle
+from nemotron_app.ui.controls import Values, recommended_values
+from nemotron_app.ui.knob import turned
+from nemotron_app.ui.markup import element
+from nemotron_app.ui.notice import obstacle, pill, waiting
+from nemotron_app.ui.widgets import Widgets
+
+Changes = dict[Component, Any]
+
+READY_SECONDS = 5.0
+
+
+class Panel:
+    """Handlers of everything around the chat."""
+
+    def __init__(self, api: Api, widgets: Widgets) -> None:
+        self._api = api
+        self._widgets = widgets
+
+    async def refresh(self, values: Values) -> Changes:
+        """Ask how the server is; when it has become ready, ask what it can do."""
+        memory = self._widgets.memory
+        before: Readiness = values[memory.readiness]
+        now = await self._readiness()
+        if now == before and (values[memory.models] or not now.is_ready):
+            return {}
+        changes: Changes = {memory.readiness: now, self._widgets.pill: pill(now)}
+        models: Sequence[Model] = values[memory.models]
+        if now.is_ready:
+            models = await self._models(models)
+            changes |= self._catalog(values, models)
+            changes[self._widgets.clock] = gr.Timer(READY_SECONDS)
+        model = find(models, values[self._widgets.controls.model]) or next(iter(models), None)
+        return changes | self._gate(now, model)
+
+    def choose_model(self, values: Values) -> Changes:
+        """Another model: its knobs, its card, its recommended sampling."""
+        memory, controls = self._widgets.memory, self._widgets.controls
+        model = find(values[memory.models], values[controls.model])
+        if model is None:
+            return {}
+        return (
+            self._show(values[memory.models], model, controls.chosen(values))
+            | recommended_values(controls, model)
+            | self._gate(values[memory.readiness], model)
+        )
+
+    def turn_knob(self, values: Values) -> Changes:
+        """Another value of one knob, which may rule out values of the others."""
+        memory, controls = self._widgets.memory, self._widgets.controls
+        model = find(values[memory.models], values[controls.model])
+        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else {}
+
+    def reset(self, values: Values) -> Changes:
+        """Sampling as the model's publisher advises it."""
+        memory, controls = self._widgets.memory, self._widgets.controls
+        model = find(values[memory.models], values[controls.model])
+        return recommended_values(controls, model) if model else {}
+
+    async def _readiness(self) -> Readiness:
+        try:
+            return await self._api.readiness()
+        except APIError as error:
+            return Readiness(state="failed", progress=error.message)
+
+    async def _models(self, known: Sequence[Model]) -> Sequence[Model]:
+        try:
+            return await self._api.models()
+        except APIError:
+            return known
+
+    def _catalog(self, values: Values, models: Sequence[Model]) -> Changes:
+        """The whole panel, with what was chosen before kept where it still exists."""
+        memory, controls = self._widgets.memory, self._widgets.controls
+        kept = find(models, values[controls.model])
+        model = kept or next(iter(models), None)
+        changes: Changes = {memory.models: tuple(models), self._widgets.gallery: gallery(models)}
+        if model is None:
+            return changes
+        listed = [(_label(each), each.id) for each in models]
+        changes[controls.model] = gr.Dropdown(choices=listed, value=model.id)
+        if kept is None:
+            changes |= recommended_values(controls, model)
+        return changes | self._show(models, model, controls.chosen(values))
+
+    def _show(self, models: Sequence[Model], model: Model, wanted: Mapping[Field, str]) -> Changes:
+        controls = self._widgets.controls
+        default = model.reasoning.default if model.reasoning else False
+        return {
+            controls.card: glance(model),
+            controls.thinking: gr.Checkbox(visible=model.reasoning is not None, value=default),
+            controls.recommended: _source(model),
+            **self._knobs(models, model, wanted),
+        }
+
+    def _knobs(self, models: Sequence[Model], model: Model, wanted: Mapping[Field, str]) -> Changes:
+        controls = self._widgets.controls
+        chosen = settle(model, wanted)
+        choices = choices_of(models, model, chosen)
+        widgets = {"size": controls.size, "precision": controls.precision, "decode": controls.decode}
+        return {
+            widgets[field]: turned(field, strings.KNOB_NAMES[field], choices[field], chosen[field])
+            for field in FIELDS
+        }
+
+    def _gate(self, readiness: Readiness, model: Model | None) -> Changes:
+        """Send is on when an answer can come; else the reason stands beside it."""
+        chat = self._widgets.chat
+        reason = obstacle(readiness, model)
+        return {chat.obstacle: waiting(reason), chat.send: gr.Button(interactive=not reason)}
+
+
+def find(models: Sequence[Model], model_id: str | None) -> Model | None:
+    return next((model for model in models if model.id == model_id), None)
+
+
+def _label(model: Model) -> str:
+    return model.name if model.is_served else strings.MODEL_NOT_SERVED.format(name=model.name)
+
+
+def _source(model: Model) -> str:
+    return str(element("p", strings.RECOMMENDED.format(source=model.sampling.source)))

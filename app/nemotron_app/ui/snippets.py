@@ -1,0 +1,106 @@
+"""Which code, in which language, repeats a run exactly?"""
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nemotron_app.ui.recipe import EXTRA_FIELDS
+
+Body = Mapping[str, Any]
+
+_PYTHON_WORDS = {True: "True", False: "False", None: "None"}
+
+
+def curl(body: Body, origin: str, key: str) -> str:
+    """A shell command that prints the events as they come."""
+    streamed = {**body, **_STREAM}
+    return "\n".join(
+        (
+            f"curl --no-buffer {shlex.quote(f'{origin}/v1/chat/completions')} \\",
+            "  --header 'Content-Type: application/json' \\",
+            f"  --header {shlex.quote(f'Authorization: Bearer {key}')} \\",
+            f"  --data-raw {shlex.quote(as_json(streamed))}",
+        )
+    )
+
+
+def python(body: Body, origin: str, key: str) -> str:
+    """A Python program that prints the answer as it comes; needs `pip install openai`."""
+    return f"""\
+from openai import OpenAI
+
+client = OpenAI(base_url={_text(f"{origin}/v1")}, api_key={_text(key)})
+
+stream = client.chat.completions.create(
+{_python_arguments(body)}
+)
+for chunk in stream:
+    for choice in chunk.choices:
+        print(choice.delta.content or "", end="", flush=True)
+print()
+"""
+
+
+def node(body: Body, origin: str, key: str) -> str:
+    """A JavaScript module that prints the answer as it comes; needs `npm install openai`."""
+    return f"""\
+import OpenAI from "openai";
+
+const client = new OpenAI({{ baseURL: {_text(f"{origin}/v1")}, apiKey: {_text(key)} }});
+
+const stream = await client.chat.completions.create({as_json({**body, **_STREAM})});
+for await (const chunk of stream) {{
+  process.stdout.write(chunk.choices[0]?.delta?.content ?? "");
+}}
+process.stdout.write("\\n");
+"""
+
+
+def raw(body: Body, origin: str, key: str) -> str:
+    """The body alone."""
+    return as_json(body)
+
+
+def as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+_STREAM: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+
+# Language, as pygments calls it, and what writes it.
+SNIPPETS: Mapping[str, Callable[[Body, str, str], str]] = {
+    "python": python,
+    "bash": curl,
+    "javascript": node,
+    "json": raw,
+}
+
+
+def _python_arguments(body: Body) -> str:
+    plain = {name: value for name, value in body.items() if name not in EXTRA_FIELDS} | _STREAM
+    extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
+    return "\n".join(f"    {name}={_literal(value, 1)}," for name, value in (plain | {"extra_body": extra}).items())
+
+
+def _literal(value: Any, depth: int) -> str:
+    """A value as Python writes it, one item a line."""
+    inner, outer = "    " * (depth + 1), "    " * depth
+    match value:
+        case bool() | None:
+            return _PYTHON_WORDS[value]
+        case str():
+            return _text(value)
+        case dict() if value:
+            lines = (f"{inner}{_text(name)}: {_literal(item, depth + 1)},\n" for name, item in value.items())
+            return "{\n" + "".join(lines) + outer + "}"
+        case list() if value:
+            lines = (f"{inner}{_literal(item, depth + 1)},\n" for item in value)
+            return "[\n" + "".join(lines) + outer + "]"
+        case _:
+            return repr(value)
+
+
+def _text(text: str) -> str:
+    """A string literal that Python and JavaScript read alike."""
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""How the demonstration checkpoints are made and measured."""

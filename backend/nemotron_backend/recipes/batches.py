@@ -1,0 +1,37 @@
+"""Which dialogues are learned together in one step?"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from nemotron_backend.recipes.dialogue import Dialogue
+
+_POOL = 512
+
+
+def batches(dialogues: Iterator[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:
+    """Dialogues of like length, so that little is padding; at most `num_tokens` a batch, padding included.
+
+    Dialogues that are longer than a batch are left out.
+    """
+    while True:
+        pool = sorted(islice(dialogues, _POOL), key=len)
+        groups = list(_groups(pool, num_tokens))
+        # Interleave short and long batches: sorted ones would teach one length for a hundred steps.
+        for start in range(_STRIDE):
+            yield from groups[start::_STRIDE]
+
+
+_STRIDE = 7
+
+
+def _groups(pool: list[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:
+    group: list[Dialogue] = []
+    for dialogue in pool:
+        if len(dialogue) > num_tokens:
+            continue
+        if group and (len(group) + 1) * len(dialogue) > num_tokens:
+            yield group
+            group = []
+        group.append(dialogue)
+    if group:
+        yield group

@@ -1,0 +1,51 @@
+"""How are weights moved? Muon for matrices, AdamW for all else (arXiv 2502.16982)."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+
+class Optimiser:
+    """Both under one learning rate, which falls linearly to zero over the last `decay` of the steps."""
+
+    def __init__(self, model: nn.Module, *, rate: float, num_steps: int, decay: float = 0.6) -> None:
+        matrices, others = _split(model)
+        self._rate, self._num_steps, self._decay = rate, num_steps, decay
+        # The scale that gives Muon's steps the size of AdamW's lets both share a rate.
+        self._parts: tuple[torch.optim.Optimizer, ...] = (
+            torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0),
+        )
+        self._parameters = [*matrices, *others]
+
+    def step(self, step: int) -> None:
+        """Move along the gradients, then clear them."""
+        torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = self._rate * self._share(step)
+            part.step()
+            part.zero_grad(set_to_none=True)
+
+    def _share(self, step: int) -> float:
+        left = (self._num_steps - step) / (self._decay * self._num_steps)
+        return min(1.0, (step + 1) / 100, left)
+
+    def state(self) -> list[dict[str, object]]:
+        """All that `restore` needs to go on."""
+        return [part.state_dict() for part in self._parts]
+
+    def restore(self, state: Iterable[dict[str, object]]) -> None:
+        """Go on from where `state` was taken."""
+        for part, saved in zip(self._parts, state, strict=True):
+            part.load_state_dict(saved)
+
+
+def _split(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        inner = parameter.ndim == 2 and "embed" not in name and "head" not in name
+        (matrices if inner else others).append(parameter)
+    return matrices, others

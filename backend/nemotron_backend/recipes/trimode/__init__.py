@@ -1,0 +1,1 @@
+"""A small Nemotron-Labs-Diffusion: one set of weights, three decode modes."""

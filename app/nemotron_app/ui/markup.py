@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 _VOID = frozenset({"br", "img", "input", "link", "meta"})
 
 
-def element(name: str, content: str = "", **attributes: str | bool | None) -> Markup:
+def element(name: str, content: str = "", /, **attributes: str | bool | None) -> Markup:
     """An element; `class_` and `aria_label` spell `class` and `aria-label`, False and None leave one out."""
     written = join(
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), "" if value is True else value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from nemotron_app import __version__
 from nemotron_app.caller import Authenticator, Open
 from nemotron_app.drain import Drain
-from nemotron_app.errors import EXPECTED, INVALID_REQUEST, Problem, problem_of
+from nemotron_app.errors import EXPECTED, INVALID_REQUEST, BadRequest, Problem, problem_of
 from nemotron_app.gateway import Gateway
 from nemotron_app.meter import Meter, Unmetered
 from nemotron_app.middleware.admit import Admit
@@ -116,7 +117,12 @@ def _middleware(parts: Parts) -> list[Middleware]:
 
 def _handlers() -> dict[int | type[Exception], Handler]:
     handlers: dict[int | type[Exception], Handler] = dict.fromkeys(EXPECTED, _answer_error)
-    return handlers | {HTTPException: _answer_http, ClientDisconnect: _forget, Exception: _answer_error}
+    return handlers | {
+        RequestValidationError: _answer_validation,
+        HTTPException: _answer_http,
+        ClientDisconnect: _forget,
+        Exception: _answer_error,
+    }
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -125,6 +131,12 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     # The outermost error handler of Starlette answers past our own middleware.
     response.headers["x-request-id"] = record.request_id
     return response
+
+
+async def _answer_validation(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:])
+    return await _answer_error(request, BadRequest(f"{param}: {first['msg']}", param=param))
 
 
 async def _answer_http(request: Request, error: HTTPException) -> Response:

@@ -33,17 +33,21 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     page: bool = Field(True, description="Serve the page beside the API.")
-    engine: Literal["embedded", "echo"] = Field(
+    engine: Literal["embedded", "echo", "embedded+echo"] = Field(
         "embedded", description="What answers: `embedded` runs models on this machine, `echo` repeats."
     )
-    cache_dir: Path = Field(
-        Path("~/.cache/nemotron-playground"), description="Folder where prepared checkpoints are kept."
-    )
     checkpoint: Path | None = Field(
-        None, description="Folder of a checkpoint to serve instead of the one that set-up prepares."
+        None, description="Folder of a checkpoint in Hugging Face format to serve instead of SmolLM2."
     )
-    threads: PositiveInt | None = Field(None, description="CPU threads of the engine; all cores if unset.")
-    cache_limit: PositiveInt = Field(1 << 30, description="Bytes the engine may keep for attention caches.")
+    cache_dir: Path | None = Field(
+        None, description="Folder for prepared checkpoints; the user's cache if unset."
+    )
+    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 leaves the choice to torch.")
+    cache_limit: PositiveInt = Field(2 << 30, description="Bytes the engine may keep for attention caches.")
+    context: int = Field(0, ge=0, description="Tokens of context; 0 takes the model's own.")
+    max_running: PositiveInt = Field(16, description="Most sequences in the engine's batch.")
+    max_waiting: PositiveInt = Field(64, description="Most requests in the engine's queue.")
+    prefill_chunk: PositiveInt = Field(256, description="Most prompt tokens that one step reads.")
     max_body_bytes: PositiveInt = Field(4 << 20, description="Largest request body that is read.")
     max_choices: PositiveInt = Field(16, description="Largest `n`, and most prompts, of one request.")
     body_seconds: PositiveFloat = Field(30.0, description="How long a request body may take to arrive.")

@@ -1,5 +1,6 @@
 """What has one call made so far?"""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from nemotron_backend.request import Delta, FinishReason, Forward, Usage
@@ -17,19 +18,25 @@ class Tally:
     """Counts the deltas of a call as they pass, so that an aborted call is known like a finished one."""
 
     def __init__(self) -> None:
-        self.num_tokens = 0
         self.usages: dict[int, Usage] = {}
         self.finish_reasons: list[FinishReason] = []
         self.verifications: list[Verification] = []
+        self._num_seen: Counter[int] = Counter()
 
     def add(self, delta: Delta) -> None:
         """Count one delta."""
-        self.num_tokens += len(delta.tokens)
+        self._num_seen[delta.index] += len(delta.tokens)
         if delta.usage is not None:
             self.usages[delta.index] = delta.usage
         if delta.finish is not None:
             self.finish_reasons.append(delta.finish)
         self.verifications += [_verified(forward) for forward in delta.trace if forward.kind == "verify"]
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens made: as the engine counts them where a choice has ended, as they were seen elsewhere."""
+        ended = sum(usage.completion_tokens for usage in self.usages.values())
+        return ended + sum(seen for index, seen in self._num_seen.items() if index not in self.usages)
 
 
 def _verified(forward: Forward) -> Verification:

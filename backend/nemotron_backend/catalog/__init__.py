@@ -4,6 +4,16 @@ The facts are data: one TOML file a family beside this module, read into the typ
 """
 
 from nemotron_backend.catalog.entry import Model, Size
+from nemotron_backend.catalog.files import InvalidCatalog
 from nemotron_backend.catalog.resolve import Catalog, Knobs, ModelNotServed, UnavailableKnob, UnknownModel
 
-__all__ = ["Catalog", "Knobs", "Model", "ModelNotServed", "Size", "UnavailableKnob", "UnknownModel"]
+__all__ = [
+    "Catalog",
+    "InvalidCatalog",
+    "Knobs",
+    "Model",
+    "ModelNotServed",
+    "Size",
+    "UnavailableKnob",
+    "UnknownModel",
+]

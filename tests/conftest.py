@@ -1,5 +1,6 @@
 """Fixtures that many tests share."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,6 +8,17 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+
+_CONTEXT = 256
+_END = "<|im_end|>"
+_SPECIAL = ("<|endoftext|>", "<|im_start|>", _END)
+# ChatML as SmolLM2 has it, which also refuses roles that it was not trained on.
+_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'tool' %}{{ raise_exception('this template knows no tools') }}{% endif %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 
 LaunchRedis = Callable[..., "subprocess.Popen[str]"]
 
@@ -62,3 +74,66 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = _launch_redis(port, tmp_path_factory.mktemp("redis"))
     yield f"redis://127.0.0.1:{port}"
     _end(process)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama network of a few thousand weights, with a byte-level tokenizer and a chat template."""
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    _save_tokenizer(folder)
+    _save_network(folder)
+    return folder
+
+
+def _save_tokenizer(folder: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=list(_SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(
+        ["the quick brown fox jumps over the lazy dog, again and again"] * 4, trainer
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {"eos_token": _END, "bos_token": "<|im_start|>", "chat_template": _TEMPLATE}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+
+
+def _save_network(folder: Path) -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=320,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=_CONTEXT,
+        tie_word_embeddings=True,
+        eos_token_id=2,
+        bos_token_id=1,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = LlamaForCausalLM(config)
+        # Wider than the usual start, so that its choices are far apart and depend on what came before.
+        for parameter in network.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.3)
+    network.bfloat16().save_pretrained(folder)
+
+
+@pytest.fixture(scope="session")
+def smollm2_checkpoint() -> Path:
+    """The real SmolLM2, prepared once in the user's cache."""
+    from nemotron_backend.smollm2 import default_cache_folder, prepare
+
+    return prepare(default_cache_folder(), lambda sentence, fraction: None)

@@ -1,64 +1,156 @@
-"""Which real servers do the tests of the app run against?"""
+"""A real server on a free port, over an engine that a test scripts."""
 
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from socket import socket
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Any
 
+import httpx
 import pytest
+import uvicorn
+from nemotron_app.drain import Drain
+from nemotron_app.main import Parts, create_app
+from nemotron_app.serve import bind, loopback_url
+from nemotron_app.settings import Settings
+from nemotron_backend.catalog import Catalog
+from nemotron_backend.echo import ECHO, EchoEngine
+from nemotron_backend.engine import Engine, EngineState, EngineStatus
+from nemotron_backend.request import Delta, GenerationRequest, Prompt, Usage, Variant
 
-LaunchRedis = Callable[..., "subprocess.Popen[str]"]
-
-
-def _free_port() -> int:
-    with socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def _launch_redis(port: int, folder: Path, *options: str) -> "subprocess.Popen[str]":
-    command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    command += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if "Ready to accept connections" in line:
-            return process
-    raise RuntimeError(f"redis-server did not start:\n{''.join(lines)}")
+Script = Callable[[GenerationRequest], AsyncGenerator[Delta, None]]
+Serve = Callable[..., Awaitable[httpx.AsyncClient]]
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    process.kill()
-    process.communicate()
+class ScriptedEngine:
+    """Answers with what a script yields, and tells how many scripts run."""
+
+    def __init__(self, script: Script, *, variants: tuple[Variant, ...] = (ECHO,)) -> None:
+        self._script = script
+        self._variants = variants
+        self.state: EngineState = "ready"
+        self.num_running = 0
+        self.requests: list[GenerationRequest] = []
+        self.started = asyncio.Event()
+        self.freed = asyncio.Event()
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+        self.requests.append(request)
+        self.num_running += 1
+        self.started.set()
+        deltas = self._script(request)
+        try:
+            async for delta in deltas:
+                yield delta
+        finally:
+            await deltas.aclose()
+            self.num_running -= 1
+            self.freed.set()
+
+    async def tokenize(self, model: str, prompt: Prompt) -> tuple[int, ...]:
+        return await EchoEngine().tokenize(model, prompt)
+
+    async def detokenize(self, model: str, token_ids: tuple[int, ...]) -> str:
+        return await EchoEngine().detokenize(model, token_ids)
+
+    def variants(self) -> tuple[Variant, ...]:
+        return self._variants
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(
+            name="scripted",
+            state=self.state,
+            progress="half way there" if self.state == "starting" else self.state,
+            num_running=self.num_running,
+            num_waiting=0,
+            cache_used_bytes=0,
+            cache_limit_bytes=0,
+            resident=(),
+        )
+
+    async def aclose(self) -> None:
+        return None
+
+
+class TestServer(uvicorn.Server):
+    """Serves inside the test's own loop and leaves its signals alone."""
+
+    __test__ = False
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+@asynccontextmanager
+async def _running(parts: Parts) -> AsyncGenerator[str, None]:
+    sock = bind("127.0.0.1", 0)
+    config = uvicorn.Config(create_app(parts), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = TestServer(config)
+    serving = asyncio.create_task(server.serve([sock]))
+    await server.is_up.wait()
+    try:
+        yield loopback_url(sock)
+    finally:
+        server.should_exit = True
+        await serving
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A TCP port of the loopback address that nobody listens on."""
-    return _free_port()
+def scripted() -> Callable[..., ScriptedEngine]:
+    """Makes an engine out of a script."""
+    return ScriptedEngine
 
 
 @pytest.fixture
-def launch_redis(tmp_path: Path) -> Iterator[LaunchRedis]:
-    """Start a Redis server of one's own: `launch_redis(port, *options)` returns once it takes connections."""
-    with ExitStack() as stack:
-
-        def launch(port: int, *options: str) -> "subprocess.Popen[str]":
-            process = _launch_redis(port, tmp_path, *options)
-            stack.callback(_end, process)
-            return process
-
-        yield launch
+def drain() -> Drain:
+    """How the server of this test stops."""
+    return Drain()
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis server that tests share; each takes names of its own, and none may flush or stop it."""
-    port = _free_port()
-    process = _launch_redis(port, tmp_path_factory.mktemp("redis"))
-    yield f"redis://127.0.0.1:{port}"
-    _end(process)
+@pytest.fixture
+async def serve(drain: Drain) -> AsyncGenerator[Serve, None]:
+    """Starts a server over an engine; keyword arguments are settings or parts of the app."""
+    async with AsyncExitStack() as stack:
+
+        async def start(engine: Engine, **options: Any) -> httpx.AsyncClient:
+            async def open_engine(_: Settings) -> Engine:
+                return engine
+
+            given = {name: options.pop(name) for name in ("authenticator", "meter") if name in options}
+            settings = Settings(page=False, **options)
+            parts = Parts(
+                settings=settings, catalog=Catalog.read(), open_engine=open_engine, drain=drain, **given
+            )
+            url = await stack.enter_async_context(_running(parts))
+            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+
+        yield start
+
+
+@pytest.fixture
+async def api(serve: Serve) -> httpx.AsyncClient:
+    """A client of a server that echoes."""
+    return await serve(EchoEngine())
+
+
+@pytest.fixture
+def usage() -> Usage:
+    """What a scripted answer says it cost."""
+    return Usage(
+        prompt_tokens=7,
+        cached_tokens=2,
+        completion_tokens=5,
+        reasoning_tokens=3,
+        forwards=3,
+        queue_milliseconds=1.0,
+        first_token_milliseconds=10.0,
+        total_milliseconds=30.0,
+    )

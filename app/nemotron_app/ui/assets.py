@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+# Gradio keeps `/static` and `/assets` for files of its own.
+STATIC_PATH = "/page"
+
 _PACKAGE = Path(__file__).parent.parent
 
 
@@ -13,8 +16,9 @@ def static_folder() -> Path:
 
 def head(version: str) -> str:
     """What the page loads into its head; the version makes browsers fetch new files after an update."""
+    base = STATIC_PATH.lstrip("/")
     return (
-        f'<link rel="stylesheet" href="static/theme.css?v={version}">'
-        f'<script src="static/page.js?v={version}" defer></script>'
+        f'<link rel="stylesheet" href="{base}/theme.css?v={version}">'
+        f'<script src="{base}/page.js?v={version}" defer></script>'
         '<meta name="color-scheme" content="light dark">'
     )

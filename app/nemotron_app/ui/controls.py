@@ -58,7 +58,7 @@ class Controls:
 
 def build_controls() -> Controls:
     """Draw the panel, in the order in which a visitor reads it."""
-    with gr.Group(elem_classes=["np-section"]):
+    with gr.Column(elem_classes=["np-section"]):
         gr.HTML(f"<h2>{strings.VARIANT_SECTION}</h2>", apply_default_css=False)
         variant = _variant_widgets()
     system = gr.Textbox(
@@ -68,7 +68,7 @@ def build_controls() -> Controls:
         max_lines=8,
         elem_id="np-system",
     )
-    with gr.Group(elem_classes=["np-section"]):
+    with gr.Column(elem_classes=["np-section"]):
         gr.HTML(f"<h2>{strings.SAMPLING_SECTION}</h2>", apply_default_css=False)
         sampling = _sampling_widgets()
         with gr.Accordion(strings.MORE_SAMPLING, open=False, elem_id="np-more"):

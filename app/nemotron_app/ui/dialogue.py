@@ -74,7 +74,7 @@ class Dialogue:
         conversation: Conversation = values[self._widgets.memory.conversation]
         turn = int(event.turn)
         if request.session_hash in self._running or not 0 <= turn < len(conversation.turns):
-            return {}
+            return gr.skip()
         return self._settled(conversation.without(turn))
 
     def stop(self, values: Values, request: gr.Request) -> Changes:
@@ -82,21 +82,21 @@ class Dialogue:
         feed = self._running.get(_session(request))
         if feed is not None:
             feed.stop()
-        return {}
+        return gr.skip()
 
     def start_over(self, values: Values, request: gr.Request) -> Changes:
         """A new, empty conversation."""
         if _session(request) in self._running:
-            return {}
+            return gr.skip()
         return self._settled(Conversation()) | {self._widgets.chat.evidence: ""}
 
     def show_code(self, values: Values) -> Changes:
         """Before there is a run, the code of what Send would ask."""
         if values[self._widgets.memory.run] is not None:
-            return {}
+            return gr.skip()
         model = find(values[self._widgets.memory.models], values[self._widgets.controls.model])
         if model is None:
-            return {}
+            return gr.skip()
         conversation = Conversation().ask(values[self._widgets.chat.question] or strings.EXAMPLES[0][1])
         recipe = read(self._widgets.controls, values, model)
         body = recipe.body(conversation.messages(values[self._widgets.controls.system]))
@@ -128,7 +128,8 @@ class Dialogue:
                     yield run, conversation, self._shown(conversation)
             if feed.is_stopped:
                 run = run.stopped()
-                yield run, conversation.with_last(is_stopped=True), {}
+                conversation = conversation.with_last(is_stopped=True)
+                yield run, conversation, self._shown(conversation)
         except APIError as error:
             yield run, conversation, {self._widgets.chat.notice: alert(trouble_of(error))}
         finally:

@@ -4,16 +4,16 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
-from nemotron_app.ui.assets import head, static_folder
+from nemotron_app.ui.assets import STATIC_PATH, head, static_folder
 from nemotron_app.ui.page import build_page
 from nemotron_app.ui.site import Site
 from nemotron_app.ui.theme import PlaygroundTheme
 
 
 def mount_page(app: FastAPI, site: Site) -> None:
-    """Serve the page at `/` and its files at `/static`; call it after the API's own routes are in."""
+    """Serve the page at `/` and its files beside it; call it after the API's own routes are in."""
     folder = static_folder()
-    app.mount("/static", StaticFiles(directory=folder), name="static")
+    app.mount(STATIC_PATH, StaticFiles(directory=folder), name="page")
     gr.mount_gradio_app(
         app,
         build_page(site),

@@ -66,13 +66,40 @@ def _header() -> gr.HTML:
         brand = element("div", logo + element("div", name), class_="np-brand")
         gr.HTML(str(brand), apply_default_css=False, elem_id="np-brand")
         state = gr.HTML(pill(_UNKNOWN), apply_default_css=False, elem_id="np-state")
-        gr.HTML(str(_theme_switch()), apply_default_css=False, elem_id="np-theme")
+        gr.HTML(str(_switches()), apply_default_css=False, elem_id="np-switches")
     return state
 
 
-def _theme_switch() -> Markup:
-    """Works in `static/page.js`; the icon is drawn by the style sheet."""
-    return element("button", "", type="button", class_="np-icon", data_theme_switch=True, aria_label=strings.THEME)
+def _switches() -> Markup:
+    """Buttons that `static/page.js` answers, and the words it needs; the style sheet draws the icons."""
+    panel = element(
+        "button",
+        type="button",
+        class_="np-icon",
+        data_panel_switch=True,
+        aria_label=strings.SETTINGS,
+        aria_expanded="false",
+        aria_controls="np-panel",
+        title=strings.SETTINGS,
+    )
+    scheme = element(
+        "button",
+        type="button",
+        class_="np-icon",
+        data_theme_switch=True,
+        aria_label=strings.THEME,
+        title=strings.THEME,
+    )
+    words = element(
+        "span",
+        id="np-words",
+        hidden=True,
+        data_conversation=strings.TRANSCRIPT_LABEL,
+        data_edit=strings.EDIT_LABEL,
+        data_copy=strings.COPY,
+        data_delete=strings.DELETE,
+    )
+    return element("div", panel + scheme + words, class_="np-switches")
 
 
 def _memory() -> Memory:

@@ -36,7 +36,7 @@ class Panel:
         before: Readiness = values[memory.readiness]
         now = await self._readiness()
         if now == before and (values[memory.models] or not now.is_ready):
-            return {}
+            return gr.skip()
         changes: Changes = {memory.readiness: now, self._widgets.pill: pill(now)}
         models: Sequence[Model] = values[memory.models]
         if now.is_ready:
@@ -51,7 +51,7 @@ class Panel:
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
         if model is None:
-            return {}
+            return gr.skip()
         return (
             self._show(values[memory.models], model, controls.chosen(values))
             | recommended_values(controls, model)
@@ -62,13 +62,13 @@ class Panel:
         """Another value of one knob, which may rule out values of the others."""
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
-        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else {}
+        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else gr.skip()
 
     def reset(self, values: Values) -> Changes:
         """Sampling as the model's publisher advises it."""
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
-        return recommended_values(controls, model) if model else {}
+        return recommended_values(controls, model) if model else gr.skip()
 
     async def _readiness(self) -> Readiness:
         try:

@@ -4,7 +4,9 @@ CheckpointError             names the file, what is wrong with it, and the remed
 ├── UnsupportedConfig       config.json describes a network that is not built here
 ├── UnreadableFile          a file is missing, cut short or not what its name says
 ├── MissingTensor           the weights lack a tensor that the config calls for
+├── UnknownTensor           the weights hold a tensor that the config does not call for
 ├── WrongShape              a tensor contradicts the config
+├── WrongType               a tensor is not in the precision that the config names
 └── NotFinite               a tensor holds NaN or infinity
 """
 
@@ -33,8 +35,16 @@ class MissingTensor(CheckpointError):
     """The weights lack a tensor that the config calls for."""
 
 
+class UnknownTensor(CheckpointError):
+    """The weights hold a tensor that the config does not call for."""
+
+
 class WrongShape(CheckpointError):
     """A tensor contradicts the config."""
+
+
+class WrongType(CheckpointError):
+    """A tensor is not in the precision that the config names."""
 
 
 class NotFinite(CheckpointError):

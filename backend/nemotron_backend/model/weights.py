@@ -41,14 +41,23 @@ class Weights:
 
     def read(self, name: str, *shape: int) -> Tensor:
         """A tensor of this shape, as stored. Raises MissingTensor, WrongShape, NotFinite."""
+        return self.expect(name, self.read_any(name), *shape)
+
+    def expect(self, name: str, tensor: Tensor, *shape: int) -> Tensor:
+        """The tensor that was read under this name, if it has this shape. Raises WrongShape."""
+        if tuple(tensor.shape) != shape:
+            problem = f"tensor {name} is {list(tensor.shape)}, the config calls for {list(shape)}"
+            remedy = "Take config.json and weights from the same checkpoint."
+            raise WrongShape(self._file_of[name], problem, remedy)
+        return tensor
+
+    def read_any(self, name: str) -> Tensor:
+        """A tensor of whatever shape, as stored. Raises MissingTensor, NotFinite."""
         if name not in self._file_of:
             raise MissingTensor(self._folder, f"tensor {name} is missing", _REMEDY)
         file = self._file_of[name]
         with safe_open(file, framework="pt") as opened:
             tensor: Tensor = opened.get_tensor(name)
-        if tuple(tensor.shape) != shape:
-            problem = f"tensor {name} is {list(tensor.shape)}, the config calls for {list(shape)}"
-            raise WrongShape(file, problem, "Take config.json and weights from the same checkpoint.")
         if not _is_finite(tensor):
             raise NotFinite(file, f"tensor {name} holds NaN or infinity", _REMEDY)
         return tensor

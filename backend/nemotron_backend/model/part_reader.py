@@ -1,0 +1,112 @@
+"""How do a checkpoint's tensors become the parts of a network?
+
+Parts are kept by name and precision, so what two precisions have in common is read and held once.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nemotron_backend.model.inventory import EMBEDDING, is_linear, prefix
+from nemotron_backend.model.matrix import Matrix
+from nemotron_backend.model.modelopt import Quantisation
+from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors, module
+from nemotron_backend.model.parts import WholeParts
+from nemotron_backend.model.stored_weight import StoredWeight
+from nemotron_backend.request import Precision
+from nemotron_kernels.grouped_experts import ExpertWeights
+
+_ATTENTION_INPUT = re.compile(r"\.[qkv]_proj\.")
+_Key = tuple[str, tuple[Precision, ...]]
+
+
+class PartReader:
+    """The parts of one checkpoint in every precision that was asked for."""
+
+    def __init__(self, tensors: NemotronHTensors) -> None:
+        self._source = tensors
+        self._tensors: dict[str, Tensor] = {}
+        self._matrices: dict[_Key, Matrix] = {}
+        self._experts: dict[_Key, ExpertWeights] = {}
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of all parts held, of every precision that was read."""
+        stacks = [part for held in self._experts.values() for part in (held.values, held.scale)]
+        tensors = [*self._tensors.values(), *(part for part in stacks if part is not None)]
+        return sum(held.nbytes for held in tensors) + sum(held.num_bytes for held in self._matrices.values())
+
+    def whole(self, wanted: Quantisation) -> WholeParts:
+        """All parts of the largest network in the wanted precision. Raises CheckpointError."""
+        shapes = self._source.shapes
+        return WholeParts(
+            tensors={name: self._tensor(name) for name in shapes if not is_linear(name)},
+            matrices={
+                name: self._matrix(name, members, wanted) for name, members in _maps(list(shapes)).items()
+            },
+            experts={
+                f"{prefix(layer)}experts.*.{part}_proj.weight": self._stack(layer, part, wanted)
+                for layer, kind in enumerate(self._source.config.layers)
+                if kind == "experts"
+                for part in ("up", "down")
+            },
+        )
+
+    def _tensor(self, name: str) -> Tensor:
+        if name not in self._tensors:
+            tensor = self._source.tensor(name)
+            # The embedding is only looked up, so it can stay as short as it is stored.
+            self._tensors[name] = tensor if name == EMBEDDING else tensor.float()
+        return self._tensors[name]
+
+    def _matrix(self, name: str, members: Sequence[str], wanted: Quantisation) -> Matrix:
+        key = (name, _precisions(members, wanted))
+        if key not in self._matrices:
+            self._matrices[key] = _joined([self._source.quantised(member, wanted) for member in members])
+        return self._matrices[key]
+
+    def _stack(self, layer: int, part: str, wanted: Quantisation) -> ExpertWeights:
+        num_experts = self._source.config.n_routed_experts
+        names = [f"{prefix(layer)}experts.{expert}.{part}_proj.weight" for expert in range(num_experts)]
+        key = (f"{prefix(layer)}{part}", _precisions(names, wanted))
+        if key not in self._experts:
+            self._experts[key] = self._stacked(names, wanted)
+        return self._experts[key]
+
+    def _stacked(self, names: Sequence[str], wanted: Quantisation) -> ExpertWeights:
+        values = torch.empty(len(names), *self._source.shapes[names[0]])
+        scales: list[Tensor | None] = []
+        for expert, name in enumerate(names):
+            values[expert], scale = self._source.quantised(name, wanted).numbers()
+            scales.append(scale)
+        if all(scale is None for scale in scales):
+            return ExpertWeights(values)
+        return ExpertWeights(values, torch.stack([_row_scale(scale, values.shape[1]) for scale in scales]))
+
+
+def _maps(names: Sequence[str]) -> dict[str, list[str]]:
+    """Every linear map outside the routed experts, with the weights that it is made of."""
+    maps: dict[str, list[str]] = {}
+    for name in names:
+        if is_linear(name) and ".experts." not in name:
+            maps.setdefault(_ATTENTION_INPUT.sub(".qkv_proj.", name), []).append(name)
+    return maps
+
+
+def _precisions(names: Sequence[str], wanted: Quantisation) -> tuple[Precision, ...]:
+    return tuple(wanted.of(module(name)) for name in names)
+
+
+def _joined(weights: Sequence[StoredWeight]) -> Matrix:
+    """Maps of the same input, one above the other."""
+    numbers = [weight.numbers() for weight in weights]
+    values = torch.cat([part for part, _ in numbers])
+    if all(scale is None for _, scale in numbers):
+        return Matrix(values)
+    return Matrix(values, torch.cat([_row_scale(scale, len(part)) for part, scale in numbers]))
+
+
+def _row_scale(scale: Tensor | None, num_rows: int) -> Tensor:
+    return torch.ones(num_rows) if scale is None else scale.expand(num_rows)

@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from nemotron_backend.embedded.cache_memory import CacheMemory, LayerCaches, Prefix, bytes_of, common_length
+from nemotron_backend.embedded.cache_memory import (
+    CacheMemory,
+    LayerCaches,
+    Prefix,
+    bytes_of,
+    common_length,
+    reusable_length,
+)
 from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.model.network import Network
 
@@ -53,18 +60,16 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
 def _longest_match(sequence: Sequence, memory: CacheMemory, running: tuple[Sequence, ...]) -> _Match | None:
     # The last token is always computed: its logits give the first token of the answer.
     prompt = tuple(sequence.token_ids[:-1])
-    kept = (
-        _Match(prefix, common_length(prompt, prefix.token_ids))
-        for prefix in reversed(memory.prefixes)
-        if prefix.variant == sequence.variant
-    )
-    shared = (
-        _Match(other, common_length(prompt, tuple(other.token_ids[: other.num_computed])))
-        for other in running
-        if other.variant == sequence.variant
-    )
-    best = max((*kept, *shared), key=lambda match: match.length, default=None)
+    sources: tuple[Prefix | Sequence, ...] = (*reversed(memory.prefixes), *running)
+    matches = (_match(prompt, source) for source in sources if source.variant == sequence.variant)
+    best = max(matches, key=lambda match: match.length, default=None)
     return best if best is not None and best.length >= _SHORTEST_PREFIX else None
+
+
+def _match(prompt: tuple[int, ...], source: Prefix | Sequence) -> _Match:
+    held = source.token_ids if isinstance(source, Prefix) else source.token_ids[: source.num_computed]
+    length = common_length(prompt, tuple(held))
+    return _Match(source, reusable_length(source.cache, length) if length >= _SHORTEST_PREFIX else 0)
 
 
 def _reuse(sequence: Sequence, match: _Match, network: Network, memory: CacheMemory) -> bool:

@@ -76,6 +76,12 @@ def bytes_of(cache: LayerCaches) -> int:
     return sum(layer.num_bytes for layer in cache)
 
 
+def reusable_length(cache: LayerCaches, length: int) -> int:
+    """The most tokens, up to `length`, that all layers can go back to."""
+    reusable = min((layer.reusable_length(length) for layer in cache), default=0)
+    return reusable if reusable == length else reusable_length(cache, reusable)
+
+
 def common_length(left: Sequence[int], right: Sequence[int]) -> int:
     """How many leading tokens are the same."""
     low, high = 0, min(len(left), len(right))

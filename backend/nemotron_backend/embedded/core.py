@@ -50,7 +50,7 @@ class Core:
         self._vocabulary = vocabulary
         self._clock = clock
         self.memory = CacheMemory(options.cache_limit_bytes)
-        self._scheduler = Scheduler(
+        self.scheduler = Scheduler(
             self.memory, max_running=options.max_running, prefill_chunk=options.prefill_chunk
         )
         self._mean_seconds = 1.0
@@ -59,34 +59,34 @@ class Core:
     def gauges(self) -> Gauges:
         """How the engine does."""
         return Gauges(
-            num_running=len(self._scheduler.running),
-            num_waiting=len(self._scheduler.waiting),
+            num_running=len(self.scheduler.running),
+            num_waiting=len(self.scheduler.waiting),
             cache_used_bytes=self.memory.used_bytes,
             resident=self._networks.resident,
         )
 
     def submit(self, submit: Submit) -> Refused | None:
         """Put a request in line, unless the line is full."""
-        num_present = len(self._scheduler.running) + len(self._scheduler.waiting)
+        num_present = len(self.scheduler.running) + len(self.scheduler.waiting)
         if num_present >= self._options.max_running + self._options.max_waiting:
             reason = f"{num_present} requests are running or waiting already"
             retry_after = max(1.0, self._mean_seconds / self._options.max_running)
             return Refused(id=submit.id, kind="busy", reason=reason, retry_after=retry_after)
         leader = Sequence(submit, 0, self._vocabulary)
         others = (Sequence(submit, index, self._vocabulary, leader) for index in range(1, submit.num_choices))
-        self._scheduler.add((leader, *others))
+        self.scheduler.add((leader, *others))
         return None
 
     def abort(self, request_id: int) -> None:
         """Take out every choice of a request."""
-        everything = (*self._scheduler.running, *self._scheduler.waiting)
-        self._scheduler.remove([s for s in everything if s.request_id == request_id])
+        everything = (*self.scheduler.running, *self.scheduler.waiting)
+        self.scheduler.remove([s for s in everything if s.request_id == request_id])
 
     def step(self) -> list[Event]:
         """Let one variant advance; empty when nothing can."""
         events: list[Event] = [*self._refuse_hopeless()]
-        self._scheduler.admit(self._networks.find)
-        step = self._scheduler.next_step()
+        self.scheduler.admit(self._networks.find)
+        step = self.scheduler.next_step()
         if step is None:
             return events
         network = self._networks.find(step.variant)
@@ -101,8 +101,8 @@ class Core:
     @property
     def is_idle(self) -> bool:
         """Whether a step would do nothing until something is submitted or a network is made."""
-        waiting = self._scheduler.waiting
-        return not self._scheduler.running and not any(self._networks.find(s.variant) for s in waiting)
+        waiting = self.scheduler.waiting
+        return not self.scheduler.running and not any(self._networks.find(s.variant) for s in waiting)
 
     def _emit(self, advances: list[autoregressive.Advance]) -> tuple[tuple[int, Delta], ...]:
         now = self._clock()
@@ -112,7 +112,7 @@ class Core:
             if delta is not None:
                 deltas.append((advance.sequence.request_id, delta))
             if advance.sequence.finish is not None:
-                self._scheduler.remove([advance.sequence])
+                self.scheduler.remove([advance.sequence])
                 # A running mean that follows the load: one answer in ten is forgotten.
                 self._mean_seconds += 0.1 * (advance.sequence.service_seconds(now) - self._mean_seconds)
         return tuple(deltas)
@@ -121,7 +121,7 @@ class Core:
         """Requests whose network failed, or that no emptied memory could hold."""
         refused: dict[int, Refused] = {}
         failures: dict[Variant, str | None] = {}
-        for sequence in self._scheduler.waiting:
+        for sequence in self.scheduler.waiting:
             if sequence.variant not in failures:
                 failures[sequence.variant] = self._networks.failure(sequence.variant)
             refusal = self._refusal(sequence, failures[sequence.variant])

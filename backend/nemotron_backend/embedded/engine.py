@@ -19,7 +19,7 @@ from nemotron_backend.embedded.messages import (
     Submit,
 )
 from nemotron_backend.embedded.options import EmbeddedOptions
-from nemotron_backend.embedded.supervisor import Supervisor
+from nemotron_backend.embedded.supervisor import Sleep, Supervisor
 from nemotron_backend.embedded.tokenization import Tokenization, field_of
 from nemotron_backend.engine import (
     EngineFailed,
@@ -36,9 +36,9 @@ _IDLE = Gauges(num_running=0, num_waiting=0, cache_used_bytes=0, resident=())
 class EmbeddedEngine:
     """Serves one checkpoint from a process of its own. `start` returns at once, `status` tells the rest."""
 
-    def __init__(self, options: EmbeddedOptions) -> None:
+    def __init__(self, options: EmbeddedOptions, *, sleep: Sleep = asyncio.sleep) -> None:
         self._options = options
-        self._supervisor = Supervisor(options, self)
+        self._supervisor = Supervisor(options, self, sleep=sleep)
         self._answers = Answers()
         self._state: EngineState = "starting"
         self._progress = "starting the engine process"

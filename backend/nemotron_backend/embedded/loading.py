@@ -10,8 +10,7 @@ from nemotron_backend.model.errors import CheckpointError
 from nemotron_backend.model.load import Checkpoint
 from nemotron_backend.model.network import Network
 from nemotron_backend.request import Precision
-
-Report = Callable[[str], None]
+from nemotron_backend.smollm2 import PreparationFailed, Report, default_cache_folder, prepare
 
 
 class StartError(Exception):
@@ -33,11 +32,19 @@ class LoadedModel:
 def load(options: EmbeddedOptions, report: Report) -> LoadedModel:
     """Prepare and open the checkpoint, telling how far it is. Raises StartError."""
     try:
-        folder = Path(options.checkpoint)
-        report(f"loading {options.model}")
+        folder = _prepare(options, report)
+        report(f"loading {options.model}", None)
         return _open(folder, options.context)
-    except (CheckpointError, UnknownDecoder, OSError, KeyError, ValueError) as error:
+    except (PreparationFailed, CheckpointError, UnknownDecoder, OSError, KeyError, ValueError) as error:
         raise StartError(f"{options.model} cannot be loaded: {error}") from error
+
+
+def _prepare(options: EmbeddedOptions, report: Report) -> Path:
+    cache_folder = Path(options.cache_folder) if options.cache_folder else default_cache_folder()
+    given = Path(options.checkpoint) if options.checkpoint else None
+    if given is not None and not given.is_dir():
+        raise StartError(f"the checkpoint {given} is not a folder")
+    return prepare(cache_folder, report, given=given)
 
 
 def _open(folder: Path, context: int) -> LoadedModel:

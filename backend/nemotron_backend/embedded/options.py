@@ -13,7 +13,7 @@ class EmbeddedOptions:
 
     `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared in `cache_folder`
     (empty: the user's cache). `num_threads` 0 leaves the choice to torch. `context` 0 takes the model's own.
-    `prefill_chunk` bounds the prompt tokens of one step, and with it how long a step can take.
+    `prefill_chunk` bounds the prompt tokens of one step: how long others wait for it, and an abort.
     """
 
     model: str = "smollm2-135m-instruct"
@@ -24,5 +24,5 @@ class EmbeddedOptions:
     cache_limit_bytes: int = DEFAULT_CACHE_BYTES
     max_running: int = 16
     max_waiting: int = 64
-    prefill_chunk: int = 256
+    prefill_chunk: int = 64
     context: int = 0

@@ -25,9 +25,7 @@ def _batch(chunks: Sequence[Chunk]) -> Batch:
     for chunk in chunks:
         sequence, begin = chunk.sequence, chunk.sequence.num_computed
         end = begin + chunk.num_tokens
-        segments.append(
-            Segment(cache=sequence.cache, start=len(token_ids), length=chunk.num_tokens, position=begin)
-        )
+        segments.append(_segment(chunk, len(token_ids)))
         token_ids += sequence.token_ids[begin:end]
         positions += range(begin, end)
         if chunk.completes:
@@ -37,4 +35,16 @@ def _batch(chunks: Sequence[Chunk]) -> Batch:
         positions=torch.tensor(positions, dtype=torch.int64),
         segments=tuple(segments),
         logit_rows=torch.tensor(logit_rows, dtype=torch.int64),
+    )
+
+
+def _segment(chunk: Chunk, start: int) -> Segment:
+    sequence, begin = chunk.sequence, chunk.sequence.num_computed
+    shared = sequence.shared_length
+    return Segment(
+        cache=sequence.cache,
+        start=start,
+        length=chunk.num_tokens,
+        position=begin,
+        snapshots=(shared,) if begin < shared <= begin + chunk.num_tokens else (),
     )

@@ -30,7 +30,7 @@ class Sampler:
 
     def draw(self, logits: Tensor) -> int:
         """A token id for one row of logits [vocabulary]."""
-        adjusted = self._adjust(logits)
+        adjusted = self.adjust(logits)
         if self._sampling.temperature == 0:
             return int(adjusted.argmax())
         probabilities, ids = candidates(adjusted, self._sampling)
@@ -44,7 +44,8 @@ class Sampler:
         if self._penalties is not None:
             self._penalties.observe(token_id)
 
-    def _adjust(self, logits: Tensor) -> Tensor:
+    def adjust(self, logits: Tensor) -> Tensor:
+        """The row with penalties and bias applied, as a new tensor where they change it."""
         if self._penalties is not None:
             logits = self._penalties.apply(logits)
         if len(self._bias_ids):

@@ -64,6 +64,11 @@ class Sequence:
         return self.num_computed < self.num_prompt
 
     @property
+    def shared_length(self) -> int:
+        """Tokens that another answer to the same prompt could reuse."""
+        return self.num_prompt - 1
+
+    @property
     def waits_for_leader(self) -> bool:
         """Whether the prompt is being computed for a sibling right now."""
         return self.leader is not None and self.leader.finish is None and self.leader.is_prefilling

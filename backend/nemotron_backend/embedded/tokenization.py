@@ -73,10 +73,11 @@ class Tokenization:
 
     def _encode_text(self, text: str, field: str, *, add_special_tokens: bool) -> tuple[int, ...]:
         try:
-            # Of the encoding calls, this is the one that lets other threads run meanwhile.
-            (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)
+            text.encode()
         except UnicodeEncodeError as error:
             raise InvalidRequest(field, f"the text is not valid Unicode: {error.reason}") from error
+        # Of the encoding calls, this is the one that lets other threads run meanwhile.
+        (encoding,) = self._tokenizer.encode_batch_fast([text], add_special_tokens=add_special_tokens)
         return tuple(encoding.ids)
 
     def _check(self, token_ids: tuple[int, ...], field: str) -> None:

@@ -6,6 +6,7 @@ lives as long as the other end does.
 
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -30,6 +31,7 @@ from nemotron_backend.embedded.messages import (
     ToWorker,
 )
 from nemotron_backend.embedded.networks import Networks
+from nemotron_backend.embedded.progress import ProgressReport
 from nemotron_backend.model.errors import CheckpointError
 
 
@@ -77,6 +79,8 @@ class Channel:
 
 def main() -> None:
     """Serve what the first message asks for."""
+    # Ctrl-C in a terminal goes to every process; the gateway's end decides when this one ends.
+    signal.signal(signal.SIGINT, lambda *_: None)
     logging.basicConfig(level=logging.INFO, format="engine process: %(message)s")
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first = channel.receive(wait=True)
@@ -89,13 +93,16 @@ def _serve(channel: Channel, order: Load) -> None:
     options = order.options
     if options.num_threads:
         torch.set_num_threads(options.num_threads)
+    report = ProgressReport(lambda sentence: channel.send(Progress(sentence=sentence)))
     try:
-        model = load(options, lambda sentence: channel.send(Progress(sentence=sentence)))
+        model = load(options, report)
         networks = Networks(model.make, options.model, model.num_shared_bytes, channel.wake)
         networks.make(options.precisions[0])
     except (StartError, CheckpointError) as error:
         channel.send(StartFailed(reason=str(error)))
         raise SystemExit(1) from error
+    finally:
+        report.close()
     core = Core(options, networks, model.vocabulary, time.monotonic)
     channel.send(core.gauges)
     channel.send(_ready(model))

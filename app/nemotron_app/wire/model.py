@@ -43,7 +43,8 @@ class RepositoryAnswer(TypedDict):
 class ModelAnswer(TypedDict):
     """One model with its capability matrix. `variants` are what answers here, now, best first.
 
-    `context` stands under the names that OpenRouter's and vLLM's clients read as well.
+    `context` stands under the names that OpenRouter's and vLLM's clients read as well, and `kind` as
+    `model_type`, where NVIDIA's look.
     """
 
     id: str
@@ -53,6 +54,7 @@ class ModelAnswer(TypedDict):
     name: str
     summary: str
     kind: str
+    model_type: str
     family: str
     architecture: str
     license: str
@@ -93,6 +95,7 @@ def describe_model(model: Model, served: Sequence[Variant], *, engine: str, crea
         "name": model.name,
         "summary": model.summary,
         "kind": model.kind,
+        "model_type": "completions" if model.kind == "completion" else model.kind,
         "family": model.family,
         "architecture": model.architecture,
         "license": model.license,

@@ -1,0 +1,99 @@
+"""Does the official Python client find all that it expects?"""
+
+import openai
+import pytest
+from openai import AsyncOpenAI, OpenAI
+from openai.types.chat import ChatCompletionMessageParam
+
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
+
+
+@pytest.fixture
+def client(echo_url: str) -> OpenAI:
+    return OpenAI(base_url=echo_url, api_key="none", max_retries=0)
+
+
+def test_a_whole_answer_is_typed(client: OpenAI) -> None:
+    with client:
+        answer = client.chat.completions.create(model="echo", messages=HELLO, n=2, logprobs=True)
+    assert [choice.message.content for choice in answer.choices] == ["hello", "hello"]
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 15
+    assert answer.usage.prompt_tokens_details is not None
+    assert answer.choices[0].logprobs is not None
+    assert answer.choices[0].logprobs.content is not None
+    assert [token.token for token in answer.choices[0].logprobs.content] == list("hello")
+    assert answer.system_fingerprint
+    assert answer._request_id is not None
+    assert answer._request_id.startswith("req_")
+
+
+def test_a_stream_ends_with_usage(client: OpenAI) -> None:
+    with client:
+        stream = client.chat.completions.create(
+            model="echo", messages=HELLO, stream=True, stream_options={"include_usage": True}
+        )
+        chunks = list(stream)
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == "hello"
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == 5
+
+
+async def test_the_helper_that_gathers_a_stream_works(echo_url: str) -> None:
+    async with (
+        AsyncOpenAI(base_url=echo_url, api_key="none", max_retries=0) as client,
+        client.chat.completions.stream(model="echo", messages=HELLO) as stream,
+    ):
+        answer = await stream.get_final_completion()
+    assert answer.choices[0].message.content == "hello"
+
+
+def test_the_knobs_ride_in_the_extra_body(client: OpenAI) -> None:
+    with client:
+        raw = client.chat.completions.with_raw_response.create(
+            model="echo", messages=HELLO, extra_body={"nvext": {"precision": "bf16", "trace": True}}
+        )
+    assert raw.headers["x-nemo-precision"] == "bf16"
+    answer = raw.parse()
+    assert answer.model == "echo:full:bf16:autoregressive"
+    assert answer.model_extra is not None
+    assert len(answer.model_extra["nvext"]["trace"]) == 5
+
+
+def test_plain_completions_are_typed(client: OpenAI) -> None:
+    with client:
+        answer = client.completions.create(model="echo", prompt=["ab", "cd"], logprobs=1)
+    assert [choice.text for choice in answer.choices] == ["ab", "cd"]
+    assert answer.choices[0].logprobs is not None
+    assert answer.choices[0].logprobs.tokens == ["a", "b"]
+
+
+def test_models_are_listed(client: OpenAI) -> None:
+    with client:
+        assert "echo" in {model.id for model in client.models.list()}
+        assert client.models.retrieve("echo").id == "echo"
+
+
+def test_a_bad_field_is_a_typed_error(client: OpenAI) -> None:
+    with client, pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="echo", messages=HELLO, temperature=9)
+    assert caught.value.param == "temperature"
+    assert caught.value.type == "invalid_request_error"
+    assert caught.value.request_id is not None
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_unknown_model_is_a_typed_error(client: OpenAI, stream: bool) -> None:
+    with client, pytest.raises(openai.NotFoundError) as caught:
+        client.chat.completions.create(model="gpt-9", messages=HELLO, stream=stream)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+
+
+def test_a_context_that_is_too_small_is_told_by_its_code(client: OpenAI) -> None:
+    with client, pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model="echo", messages=HELLO, max_tokens=9000)
+    assert caught.value.code == "context_length_exceeded"

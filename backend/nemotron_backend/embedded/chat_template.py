@@ -34,7 +34,7 @@ class ChatTemplate:
             return self._template.render(
                 messages=messages, add_generation_prompt=True, **self._special_tokens
             )
-        except (TemplateError, TypeError, ValueError, RecursionError) as error:
+        except (TemplateError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise InvalidRequest(
                 "messages", f"the model's chat template refuses the messages: {error}"
             ) from error

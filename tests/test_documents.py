@@ -1,0 +1,51 @@
+"""Do the documents speak only of what exists?"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nemotron_app.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PATH = re.compile(r"`((?:app|backend|kernels|tests|static)/[\w./-]*)`")
+LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
+
+
+def _text(document: str) -> str:
+    return (ROOT / document).read_text("utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_and_link_leads_somewhere(document: str) -> None:
+    named = {*PATH.findall(_text(document)), *LINK.findall(_text(document))}
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+def test_every_make_command_exists(document: str) -> None:
+    targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", _text(document), re.MULTILINE))
+    assert {"run", "test"} <= named
+    assert named <= targets
+
+
+def test_every_setting_in_the_readme_exists() -> None:
+    text = _text("README.md")
+    flags = set(re.findall(r"--([a-z][a-z-]*)", text)) - {"header", "data", "help", "config"}
+    variables = set(re.findall(rf"{PREFIX}([A-Z_]+)", text))
+    assert "port" in flags
+    assert {flag.replace("-", "_") for flag in flags} <= set(Settings.model_fields)
+    assert {variable.lower() for variable in variables} <= set(Settings.model_fields)
+
+
+def test_the_readme_names_every_route() -> None:
+    routes = Path(ROOT / "app/nemotron_app/routes")
+    served = {
+        path
+        for module in routes.glob("*.py")
+        for path in re.findall(r'@router\.(?:get|post)\(\s*"(/[^"{]*)', module.read_text("utf-8"))
+    }
+    assert "/v1/chat/completions" in served
+    assert [path for path in sorted(served) if path.rstrip("/") not in _text("README.md")] == []

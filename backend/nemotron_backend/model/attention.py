@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import scaled_dot_product_attention
 
 from nemotron_backend.model.cache import KeyValueCache
 from nemotron_backend.model.network import LayerCache, Segment
@@ -36,60 +36,41 @@ class Heads(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Planned:
     caches: tuple[KeyValueCache, ...]
-    start: int
-    length: int
     mask: Tensor | None
 
 
 class Attention:
     """The attention of one forward, for any of its layers."""
 
-    def __init__(self, segments: Sequence[_Planned], config: Heads) -> None:
-        self._segments = tuple(segments)
+    def __init__(self, segments: Sequence[Segment], config: Heads) -> None:
+        self._planned = tuple(_plan(segment) for segment in segments)
+        self._lengths = [segment.length for segment in segments]
         self._config = config
+        self._grouped = (1, config.num_kv_heads, config.group, config.head_dim)
 
     def run(self, layer: int, heads: Tensor) -> Tensor:
-        """Rows of queries, keys and values [tokens, heads, head_dim] to rows [tokens, hidden]."""
-        config = self._config
-        result = heads.new_empty(len(heads), config.num_heads * config.head_dim)
-        for segment in self._segments:
-            rows = slice(segment.start, segment.start + segment.length)
-            queries = heads[rows, : config.num_heads]
-            cache = segment.caches[layer]
-            cache.extend(heads[rows, config.num_heads :])
-            if segment.length == 1:
-                result[rows] = self._attend_one(queries, cache)
-            else:
-                result[rows] = self._attend_many(queries, cache, segment.mask)
-        return result
+        """Queries, then keys, then values [tokens, heads, head_dim] to rows [tokens, heads * head_dim]."""
+        rows = [
+            self._attend(planned.caches[layer], planned.mask, part)
+            for planned, part in zip(self._planned, torch.split(heads, self._lengths), strict=True)
+        ]
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
 
-    def _attend_one(self, queries: Tensor, cache: KeyValueCache) -> Tensor:
-        config = self._config
-        keys, values = cache.read()
-        grouped = queries.view(config.num_kv_heads, config.group, config.head_dim)
-        return F.scaled_dot_product_attention(grouped[None], keys[None], values[None]).view(1, -1)
-
-    def _attend_many(self, queries: Tensor, cache: KeyValueCache, mask: Tensor | None) -> Tensor:
-        keys, values = cache.read()
-        attended = F.scaled_dot_product_attention(
-            queries.transpose(0, 1)[None],
-            keys[None],
-            values[None],
-            attn_mask=mask,
-            is_causal=mask is None,
-            enable_gqa=True,
+    def _attend(self, cache: KeyValueCache, mask: Tensor | None, heads: Tensor) -> Tensor:
+        num_heads = self._config.num_heads
+        queries, new = heads.transpose(0, 1).tensor_split((num_heads,))
+        keys, values = cache.extend(new)
+        if heads.shape[0] == 1:
+            return scaled_dot_product_attention(queries.view(self._grouped), keys, values).view(1, -1)
+        attended = scaled_dot_product_attention(
+            queries[None], keys, values, attn_mask=mask, is_causal=mask is None, enable_gqa=True
         )
         return attended[0].transpose(0, 1).flatten(1)
 
 
-def plan(segments: Sequence[Segment], config: Heads) -> Attention:
-    """Check the segments' caches and make their masks."""
-    return Attention([_planned(segment) for segment in segments], config)
-
-
-def _planned(segment: Segment) -> _Planned:
+def _plan(segment: Segment) -> _Planned:
     caches = tuple(_checked(cache, segment.position) for cache in segment.cache)
-    return _Planned(caches, segment.start, segment.length, _mask(segment))
+    return _Planned(caches, _mask(segment))
 
 
 def _checked(cache: LayerCache, position: int) -> KeyValueCache:
@@ -101,6 +82,7 @@ def _checked(cache: LayerCache, position: int) -> KeyValueCache:
 
 
 def _mask(segment: Segment) -> Tensor | None:
+    """Which keys each new token sees; None where one sees all, or the kernel's own mask fits."""
     if segment.length == 1 or segment.position == 0:
         return None
     seen = torch.ones(segment.length, segment.position + segment.length, dtype=torch.bool)

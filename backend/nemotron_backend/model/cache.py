@@ -9,52 +9,60 @@ _BLOCK = 64
 class KeyValueCache:
     """Keys and values of one layer and one sequence, contiguous, growing when they must.
 
-    One tensor [2 * kv_heads, capacity, head_dim] holds the keys' heads and then the values', so that
-    a step writes both at once.
+    One tensor [2, 1, kv_heads, capacity, head_dim] holds both, so that a step writes both at once.
     """
 
     def __init__(self, num_kv_heads: int, head_dim: int, capacity: int) -> None:
-        self._num_kv_heads = num_kv_heads
-        self._store = torch.empty(2 * num_kv_heads, max(capacity, 1), head_dim)
         self.length = 0
+        self._allocate(torch.empty(2, 1, num_kv_heads, max(capacity, 1), head_dim))
 
     @property
     def num_bytes(self) -> int:
         return self._store.nbytes
 
-    def extend(self, keys_values: Tensor) -> None:
-        """Append [tokens, 2 * kv_heads, head_dim]."""
-        end = self.length + keys_values.shape[0]
-        if end > self._store.shape[1]:
-            self._store = self._grown(max(end, self._store.shape[1] * 3 // 2))
-        self._store[:, self.length : end] = keys_values.transpose(0, 1)
-        self.length = end
+    def extend(self, keys_values: Tensor) -> tuple[Tensor, Tensor]:
+        """Append [2 * kv_heads, tokens, head_dim]; returns all keys and all values.
 
-    def read(self) -> tuple[Tensor, Tensor]:
-        """Keys and values so far, each [kv_heads, length, head_dim]."""
-        held = self._store[:, : self.length]
-        return held[: self._num_kv_heads], held[self._num_kv_heads :]
+        Each is [1, kv_heads, length, head_dim].
+        """
+        start, self.length = self.length, self.length + keys_values.shape[1]
+        if self.length > self._capacity:
+            self._grow(start)
+        self._heads[:, start : self.length] = keys_values
+        return self._keys.narrow(2, 0, self.length), self._values.narrow(2, 0, self.length)
 
     def reusable_length(self, length: int) -> int:
         return min(length, self.length)
 
     def truncate(self, length: int) -> None:
-        if not 0 <= length <= self.length:
-            raise ValueError(f"a cache of {self.length} tokens has no first {length}")
+        self._check(length)
         self.length = length
 
     def copy(self, length: int) -> "KeyValueCache":
-        if not 0 <= length <= self.length:
-            raise ValueError(f"a cache of {self.length} tokens has no first {length}")
-        twin = KeyValueCache(self._num_kv_heads, self._store.shape[2], _blocks(length))
-        twin._store[:, :length] = self._store[:, :length]
+        self._check(length)
+        twin = KeyValueCache(self._store.shape[2], self._store.shape[4], _blocks(length))
+        twin._heads[:, :length] = self._heads[:, :length]
         twin.length = length
         return twin
 
-    def _grown(self, capacity: int) -> Tensor:
-        grown = self._store.new_empty(self._store.shape[0], _blocks(capacity), self._store.shape[2])
-        grown[:, : self.length] = self._store[:, : self.length]
-        return grown
+    def _check(self, length: int) -> None:
+        if not 0 <= length <= self.length:
+            raise ValueError(f"a cache of {self.length} tokens has no first {length}")
+
+    def _grow(self, num_kept: int) -> None:
+        """Make room for `length` and half as much again, so that growth costs little a token."""
+        old = self._heads
+        shape = list(self._store.shape)
+        shape[3] = _blocks(max(self.length, self._capacity * 3 // 2))
+        self._allocate(self._store.new_empty(shape))
+        self._heads[:, :num_kept] = old[:, :num_kept]
+
+    def _allocate(self, store: Tensor) -> None:
+        # The views are made once: a step of a small network is short enough for them to count.
+        self._store = store
+        self._capacity = store.shape[3]
+        self._heads = store.view(-1, *store.shape[3:])
+        self._keys, self._values = store.unbind()
 
 
 def _blocks(capacity: int) -> int:

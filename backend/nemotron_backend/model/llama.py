@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nemotron_backend.model.attention import Attention, plan
+from nemotron_backend.model.attention import Attention
 from nemotron_backend.model.cache import KeyValueCache
 from nemotron_backend.model.config import LlamaConfig
 from nemotron_backend.model.network import Batch
-from nemotron_backend.model.rotary import frequencies, rotate, rotation
+from nemotron_backend.model.rotary import frequencies, rotate_, rotation
 from nemotron_kernels.quantised_linear import Linear
 
 
@@ -85,19 +85,17 @@ class Llama:
     def forward(self, batch: Batch) -> Tensor:
         hidden = F.embedding(batch.token_ids, self._shared.embedding).float()
         turn = rotation(batch.positions, self._frequencies)
-        attention = plan(batch.segments, self._config)
+        attention = Attention(batch.segments, self._config)
         for index, (layer, norms) in enumerate(zip(self._layers, self._shared.layers, strict=True)):
             hidden += self._attend(index, self._norm(hidden, norms.attention), turn, attention)
             hidden += _swiglu(layer, self._norm(hidden, norms.mlp))
         return self._shared.head(self._norm(hidden[batch.logit_rows], self._shared.norm))
 
-    def _attend(
-        self, index: int, normed: Tensor, turn: tuple[Tensor, Tensor], attention: Attention
-    ) -> Tensor:
+    def _attend(self, index: int, normed: Tensor, turn: Tensor, attention: Attention) -> Tensor:
         config, layer = self._config, self._layers[index]
         heads = layer.qkv(normed).view(len(normed), -1, config.head_dim)
         num_turned = config.num_heads + config.num_kv_heads
-        heads[:, :num_turned] = rotate(heads[:, :num_turned], *turn)
+        rotate_(heads[:, :num_turned], turn)
         return layer.output(attention.run(index, heads))
 
     def _norm(self, hidden: Tensor, weight: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from nemotron_backend.model.config import LlamaConfig, read_config
 from nemotron_backend.model.llama import Layer, Llama, Norms, Shared
 from nemotron_backend.model.precision import make_linear
+from nemotron_backend.model.rotary import pair
 from nemotron_backend.model.weights import Weights
 from nemotron_backend.request import Precision
 
@@ -58,8 +59,8 @@ class Checkpoint:
             return self._weights.read(f"model.layers.{index}.{name}_proj.weight", *shape)
 
         qkv = [
-            read("self_attn.q", queries, hidden),
-            read("self_attn.k", keys, hidden),
+            pair(read("self_attn.q", queries, hidden), config.head_dim),
+            pair(read("self_attn.k", keys, hidden), config.head_dim),
             read("self_attn.v", keys, hidden),
         ]
         return Layer(

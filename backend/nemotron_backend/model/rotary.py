@@ -1,4 +1,9 @@
-"""By which angle is each pair of a head's numbers turned at a position?"""
+"""By which angle is each pair of a head's numbers turned at a position?
+
+Checkpoints keep the two numbers of a pair half a head apart. Here they stand side by side, so that a pair
+is one complex number and all turns of a forward are one product. Queries and keys are reordered alike,
+which no product between them notices.
+"""
 
 import math
 
@@ -15,17 +20,21 @@ def frequencies(config: LlamaConfig) -> Tensor:
     return plain if config.rope_scaling is None else _stretched(plain, config.rope_scaling)
 
 
-def rotation(positions: Tensor, frequencies: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosine and signed sine for `rotate`, each [tokens, 1, head_dim]."""
+def pair(weight: Tensor, head_dim: int) -> Tensor:
+    """Reorder the rows of a query or key projection so that pairs stand side by side."""
+    halves = weight.view(-1, 2, head_dim // 2, weight.shape[-1])
+    return halves.transpose(1, 2).reshape(weight.shape)
+
+
+def rotation(positions: Tensor, frequencies: Tensor) -> Tensor:
+    """The unit complex numbers for `rotate_`, [tokens, 1, head_dim / 2]."""
     angles = positions[:, None, None].float() * frequencies
-    sine = angles.sin()
-    return angles.cos().repeat(1, 1, 2), torch.cat((-sine, sine), dim=-1)
+    return torch.complex(angles.cos(), angles.sin())
 
 
-def rotate(heads: Tensor, cosine: Tensor, signed_sine: Tensor) -> Tensor:
-    """Turn [tokens, heads, head_dim]: number i of the first half pairs with number i of the second."""
-    swapped = heads.roll(heads.shape[-1] // 2, dims=-1)
-    return torch.addcmul(heads * cosine, swapped, signed_sine)
+def rotate_(heads: Tensor, turn: Tensor) -> None:
+    """Turn the pairs of [tokens, heads, head_dim] in place."""
+    torch.view_as_complex(heads.view(*heads.shape[:2], -1, 2)).mul_(turn)
 
 
 def _stretched(plain: Tensor, scaling: Llama3Scaling) -> Tensor:

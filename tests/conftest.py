@@ -1,7 +1,9 @@
 """Fixtures that many tests share."""
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +11,7 @@ from socket import socket
 
 import pytest
 
+_ROOT = Path(__file__).parents[1]
 _CONTEXT = 256
 _END = "<|im_end|>"
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", _END)
@@ -21,6 +24,7 @@ _TEMPLATE = (
 )
 
 LaunchRedis = Callable[..., "subprocess.Popen[str]"]
+LaunchPlayground = Callable[..., tuple["subprocess.Popen[str]", str]]
 
 
 def _free_port() -> int:
@@ -137,3 +141,41 @@ def smollm2_checkpoint() -> Path:
     from nemotron_backend.smollm2 import default_cache_folder, prepare
 
     return prepare(default_cache_folder(), lambda sentence, fraction: None)
+
+
+def _environment() -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith("NEMOTRON_PLAYGROUND_")}
+    roots = os.pathsep.join(str(_ROOT / name) for name in ("app", "backend", "kernels"))
+    return own | {"PYTHONPATH": roots}
+
+
+def _launch_playground(*flags: str) -> tuple["subprocess.Popen[str]", str]:
+    """A server on a free port, and its address, once it listens."""
+    command = [sys.executable, "-m", "nemotron_app", "serve", "--port", "0", *flags]
+    process = subprocess.Popen(
+        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith("Nemotron Playground is at http://"), f"the server did not start: {line!r}"
+    return process, line.split()[-1]
+
+
+@pytest.fixture(scope="session")
+def launch_playground() -> Iterator[LaunchPlayground]:
+    """Start a server of one's own: `launch_playground(*flags)` returns its process and its address."""
+    with ExitStack() as stack:
+
+        def launch(*flags: str) -> tuple["subprocess.Popen[str]", str]:
+            process, url = _launch_playground(*flags)
+            stack.callback(_end, process)
+            return process, url
+
+        yield launch
+
+
+@pytest.fixture(scope="session")
+def echo_url(launch_playground: LaunchPlayground) -> str:
+    """The API's address of a server that echoes; tests share it."""
+    _, url = launch_playground("--engine", "echo", "--page", "false")
+    return f"{url}/v1"

@@ -1,17 +1,22 @@
 """Which engine do the settings ask for?"""
 
-from typing import get_args
-
 from nemotron_app.settings import Settings
+from nemotron_backend.echo import EchoEngine
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.engine import Engine
-from nemotron_backend.factory import EngineName, create_engine
+from nemotron_backend.factory import RoutedEngine, create_engine
 
 
 async def open_engine(settings: Settings) -> Engine:
     """The engine, at once; what it must load it loads in the background."""
-    names = [name for name in get_args(EngineName) if name in settings.engine.split("+")]
-    return await create_engine(names, _options(settings))
+    engines = [await _open(name, settings) for name in settings.engine.split("+")]
+    return engines[0] if len(engines) == 1 else RoutedEngine(engines)
+
+
+async def _open(name: str, settings: Settings) -> Engine:
+    if name == "echo":
+        return EchoEngine(delay=settings.echo_delay)
+    return await create_engine(("embedded",), _options(settings))
 
 
 def _options(settings: Settings) -> EmbeddedOptions:

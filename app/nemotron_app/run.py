@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from socket import gaierror
 
 from fastapi import FastAPI
 
@@ -20,9 +21,10 @@ def run(settings: Settings) -> int:
     try:
         sock = bind(settings.host, settings.port)
     except OSError as error:
-        message = f"port: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
+        name = "host" if isinstance(error, gaierror) else "port"
+        message = f"{name}: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
         print(f"nemotron-playground: {message}", file=sys.stderr)
-        return 1
+        return 2
     url = loopback_url(sock)
     parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine)
     app = create_app(parts)

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     engine: Literal["embedded", "echo", "embedded+echo"] = Field(
         "embedded", description="What answers: `embedded` runs models on this machine, `echo` repeats."
     )
+    echo_delay: float = Field(0.0, ge=0, le=60, description="Seconds between the tokens of an echo.")
     checkpoint: Path | None = Field(
         None, description="Folder of a checkpoint in Hugging Face format to serve instead of SmolLM2."
     )

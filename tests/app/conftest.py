@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+
 from nemotron_app.drain import Drain
 from nemotron_app.main import Parts, create_app
 from nemotron_app.serve import bind, loopback_url

@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
+from starlette.datastructures import Headers
+
 from nemotron_app.caller import Caller
 from nemotron_app.errors import Unauthenticated
 from nemotron_backend.echo import EchoEngine
-from starlette.datastructures import Headers
 
 CHAT = "/v1/chat/completions"
 HEADERS = {"content-type": "application/json"}

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from nemotron_backend.echo import EchoEngine
 from nemotron_backend.request import (
     Conversation,

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
+
 from nemotron_app.drain import Drain
 from nemotron_backend.request import Delta, GenerationRequest, Usage
 

@@ -40,7 +40,11 @@ async def test_a_callers_id_comes_back_if_short_and_printable(
 
 async def test_a_page_of_another_origin_may_call_the_api(api: httpx.AsyncClient) -> None:
     origin = {"origin": "https://example.com"}
-    asked = {**origin, "access-control-request-method": "POST", "access-control-request-headers": "authorization"}
+    asked = {
+        **origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization",
+    }
     preflight = await api.options("/v1/chat/completions", headers=asked)
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == "*"

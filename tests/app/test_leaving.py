@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from nemotron_app.caller import Caller
 from nemotron_app.meter import Lease
 from nemotron_app.tally import Tally

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+
 from nemotron_backend.catalog import Catalog
 
 

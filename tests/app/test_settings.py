@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from nemotron_app.settings import BadSetting, Settings, read_settings
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from nemotron_app.gateway import Here
 from nemotron_app.routes.documents import body_document, failures, streamed
-from nemotron_app.wire.answer import TextCompletion
+from nemotron_app.wire.answer import TextChunk, TextCompletion
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.form import TextForm
@@ -18,7 +18,7 @@ router = APIRouter()
 @router.post(
     "/v1/completions",
     openapi_extra=body_document(CompletionBody),
-    responses=streamed(TextCompletion) | failures(400, 404, 408, 413, 415, 502, 503, 504),
+    responses=streamed(TextCompletion, TextChunk) | failures(400, 404, 408, 413, 415, 502, 503, 504),
 )
 async def create_completion(
     request: Request, body: Annotated[CompletionBody, Depends(body_of(CompletionBody))], gateway: Here

@@ -3,14 +3,14 @@
 Bodies are read by our own parser, so FastAPI does not see their models and is told of them here.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from nemotron_app.wire.answer import ErrorAnswer
+from nemotron_app.wire.answer import ChatChunk, ErrorAnswer, TextChunk
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.fields import Wire
@@ -43,10 +43,21 @@ def failures(*statuses: int) -> Responses:
     return {status: {"model": ErrorAnswer, "description": _REASONS[status]} for status in statuses}
 
 
-def streamed(model: Any) -> Responses:
-    """`responses` of a route that answers with `model`, or with events."""
-    content: Mapping[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
-    return {200: {"model": model, "content": content, "description": "The answer, or a stream of its parts."}}
+def streamed(whole: Any, chunk: type[Any]) -> Responses:
+    """`responses` of a route that answers with `whole`, or with events that each hold a `chunk`."""
+    piece = {
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": _REFERENCE.format(model=chunk.__name__)},
+    }
+    data = {"type": "string", "anyOf": [{"const": "[DONE]"}, piece]}
+    event = {"type": "object", "required": ["data"], "properties": {"data": data}}
+    return {
+        200: {
+            "model": whole,
+            "content": {"text/event-stream": {"schema": event}},
+            "description": "The answer, or a stream of its parts.",
+        }
+    }
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -54,8 +65,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
-    _, schemas = models_json_schema([(body, "validation") for body in _BODIES], ref_template=_REFERENCE)
-    document["components"]["schemas"] |= schemas["$defs"]
+    _, bodies = models_json_schema([(body, "validation") for body in _BODIES], ref_template=_REFERENCE)
+    chunks = TypeAdapter(ChatChunk | TextChunk).json_schema(ref_template=_REFERENCE)
+    document["components"]["schemas"] |= bodies["$defs"] | chunks["$defs"]
     _drop_unprocessable(document)
     return document
 

@@ -166,6 +166,34 @@ class ChatCompletion(TypedDict):
     metrics: NotRequired[SpeculationMetrics]
 
 
+class ChatChunk(TypedDict):
+    """One event of a streamed chat answer; the evidence stands in the last, with the usage if asked for."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: list[ChatChunkChoice]
+    usage: NotRequired[UsageAnswer]
+    nvext: NotRequired[Evidence]
+    metrics: NotRequired[SpeculationMetrics]
+
+
+class TextChunk(TypedDict):
+    """One event of a streamed completion; the evidence stands in the last, with the usage if asked for."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    system_fingerprint: str
+    choices: list[TextChoice]
+    usage: NotRequired[UsageAnswer]
+    nvext: NotRequired[Evidence]
+    metrics: NotRequired[SpeculationMetrics]
+
+
 class TextCompletion(TypedDict):
     """The answer of `POST /v1/completions`; `model` is the complete variant."""
 

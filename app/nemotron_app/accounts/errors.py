@@ -76,3 +76,8 @@ def insufficient_scope(scope: str) -> Forbidden:
 
 def _unauthenticated(headers: Mapping[str, str]) -> Unauthenticated:
     return Unauthenticated(_BAD_KEY, code="invalid_api_key", headers=headers)
+
+
+def not_signed_in() -> Unauthenticated:
+    """The page's own routes know people by their session alone; a key does not open them."""
+    return Unauthenticated("Sign in first.", code="not_signed_in")

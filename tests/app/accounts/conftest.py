@@ -1,4 +1,4 @@
-"""Real database servers, and a clock that only a test moves."""
+"""Real database servers, a clock that only a test moves, and a small site with accounts."""
 
 import os
 import pwd
@@ -6,15 +6,27 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Annotated, Any
 
-import asyncpg
+import httpx
 import pytest
+from fastapi import Depends, FastAPI, Request
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.responses import JSONResponse, Response
 
+from nemotron_app.accounts import Accounts, AccountsOptions, OpenIdProvider, Principal, create_accounts
+from nemotron_app.accounts.browser.session import BrowserSession
 from nemotron_app.accounts.store import Database
+from nemotron_app.accounts.store.people import Identity, People
+from nemotron_app.errors import EXPECTED, problem_of
+from nemotron_app.settings import Settings
 
 
 class SteppedClock:
@@ -76,9 +88,11 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/accounts.db"
     server: str = request.getfixturevalue("postgres")
     name = f"accounts_{next(_numbers)}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
+    url = make_url(f"{server}/postgres").set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
     return f"{server}/{name}"
 
 
@@ -105,3 +119,111 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.wait()
     server.stdout.close()
     shutil.rmtree(socket_file.parent)
+
+
+SECRET = "a secret that is long enough for every test"
+
+
+@dataclass(frozen=True)
+class Site:
+    """An app that has accounts, and one route of the API that says who called."""
+
+    accounts: Accounts
+    app: FastAPI
+    stack: AsyncExitStack
+
+    async def client(
+        self, *, address: str = "127.0.0.1", base_url: str = "http://127.0.0.1:7860", **options: Any
+    ) -> httpx.AsyncClient:
+        """A browser, or any other client."""
+        transport = httpx.ASGITransport(self.app, client=(address, 50000))
+        client = httpx.AsyncClient(transport=transport, base_url=base_url, **options)
+        return await self.stack.enter_async_context(client)
+
+    async def browser(self, name: str | None = None, **options: Any) -> httpx.AsyncClient:
+        """A browser whose page was loaded, so that it has cookie and CSRF token; signed in as `name`."""
+        client = await self.client(**options)
+        if name is not None:
+            client.cookies.set("nemotron_session", await self.sign_in(name))
+        me = (await client.get("/account/me")).json()
+        client.headers["x-csrf-token"] = me["csrf_token"]
+        return client
+
+    async def sign_in(self, name: str) -> str:
+        """The id of a session of a person of this name."""
+        people = People(self.accounts.database, self.accounts.clock)
+        user = await people.sign_in(Identity(provider="op", subject=name, name=name, email=None))
+        session = BrowserSession(id="", data={}, stored_id="")
+        session.sign_in(user.id)
+        await self.accounts.sessions.keep(session)
+        return session.id
+
+    async def new_key(self, browser: httpx.AsyncClient, **body: Any) -> str:
+        """A key made on the Keys page."""
+        answer = await browser.post("/account/keys", json={"name": "test"} | body)
+        assert answer.status_code == 201, answer.text
+        key: str = answer.json()["key"]
+        return key
+
+
+MakeSite = Callable[..., Awaitable[Site]]
+
+
+@pytest.fixture
+async def make_site(tmp_path: Path, clock: SteppedClock) -> AsyncIterator[MakeSite]:
+    """Makes sites that share a database in a file, unless they are told another."""
+    async with AsyncExitStack() as stack:
+
+        async def make(*, throttle: Any = None, **changes: Any) -> Site:
+            values = {"database_url": f"sqlite:///{tmp_path}/site.db", "secret": SECRET} | changes
+            accounts = create_accounts(AccountsOptions(**values), throttle=throttle, clock=clock)
+            stack.push_async_callback(accounts.aclose)
+            await accounts.start()
+            return Site(accounts, _app(accounts), stack)
+
+        yield make
+
+
+@pytest.fixture
+def provider() -> OpenIdProvider:
+    """A provider that nobody can reach: for sites where a test signs people in by hand."""
+    return OpenIdProvider(
+        name="op", title="Provider", issuer="https://op.example", client_id="us", client_secret="ours"
+    )
+
+
+@pytest.fixture
+async def site(make_site: MakeSite, provider: OpenIdProvider) -> Site:
+    """A site where people sign in."""
+    return await make_site(providers=(provider,))
+
+
+@pytest.fixture
+async def local_site(make_site: MakeSite) -> Site:
+    """A site with its one local user."""
+    return await make_site()
+
+
+def _app(accounts: Accounts) -> FastAPI:
+    app = FastAPI(exception_handlers=dict.fromkeys(EXPECTED, _answer_error))
+    app.state.settings = Settings()
+    for router in accounts.routers:
+        app.include_router(router)
+
+    async def caller(request: Request) -> Principal:
+        return await accounts.authenticator.authenticate(request)
+
+    @app.api_route("/v1/{rest:path}", methods=["GET", "POST"])
+    async def api(
+        rest: str, caller: Annotated[Principal, Depends(caller)], model: str = ""
+    ) -> dict[str, Any]:
+        if model:
+            caller.require_model(model)
+        return {"id": caller.id, "tier": caller.tier, "network": caller.network, "key": caller.key_id}
+
+    return app
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    return JSONResponse(problem.envelope("req_test"), problem.status, dict(problem.headers))

@@ -2,8 +2,6 @@
 
 import asyncio
 import os
-import signal
-import subprocess
 import sys
 from datetime import date
 from typing import Any
@@ -117,12 +115,11 @@ asyncio.run(main())
 async def test_a_killed_process_loses_no_request(database: Database, database_url: str, clock: Any) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", _VICTIM, database_url]
-    victim = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    victim = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=environment)
     assert victim.stdout is not None
-    assert await asyncio.to_thread(victim.stdout.readline) == "ready\n"
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
-    victim.stdout.close()
+    assert await victim.stdout.readline() == b"ready\n"
+    victim.kill()
+    await victim.wait()
     later = utc_now() + DEAD_AFTER
     assert await Ledger(database, lambda: later).close_orphans() == 1
     (day,) = await usage_since(database, "user_1", _DAY)

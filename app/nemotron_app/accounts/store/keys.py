@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 
 from nemotron_app.accounts.store.database import Database
 from nemotron_app.accounts.store.moment import Clock
@@ -105,6 +105,12 @@ class Keys:
             return
         async with self._database.writing.begin() as session:
             await session.execute(update(KeyRow).where(KeyRow.id == key.id).values(last_used=now))
+
+    async def delete_ended(self, after: timedelta) -> None:
+        """Drop keys that ended so long ago."""
+        ended = self._clock() - after
+        async with self._database.writing.begin() as session:
+            await session.execute(delete(KeyRow).where(or_(KeyRow.expires < ended, KeyRow.revoked < ended)))
 
     def _unexpired(self) -> ColumnElement[bool]:
         return or_(KeyRow.expires.is_(None), KeyRow.expires > self._clock())

@@ -1,0 +1,1 @@
+"""Where accounts meet HTTP; each file makes one router."""

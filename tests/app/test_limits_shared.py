@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+
 from nemotron_app.limits import LimitState, Tier
 from nemotron_app.limits.limiter import StoreLimiter
 from nemotron_app.limits.redis_store import RedisStore, connect

@@ -80,6 +80,4 @@ def _sentence(limit: LimitState, requested: int, retry_after: float | None) -> s
     if retry_after is None:
         return f"The limit is {allowed}; this request alone needs {requested}, so it can never pass."
     frees = "when one of them ends" if limit.name == "in_flight" else f"in {retry_after:.1f} s"
-    return (
-        f"The limit is {allowed}; {limit.used} are used, {requested} more were asked for; it frees {frees}."
-    )
+    return f"The limit is {allowed}; {limit.used} are used and this needs {requested} more. It frees {frees}."

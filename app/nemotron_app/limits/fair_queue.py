@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -42,6 +42,7 @@ class FairQueue:
         self._waiting: dict[str, deque[Ticket]] = {}
         self._running: dict[Ticket, float] = {}
         self._mean_seconds: float | None = None
+        self._previous = ""
 
     @property
     def num_waiting(self) -> int:
@@ -65,14 +66,14 @@ class FairQueue:
 
     def places(self, owner: str) -> tuple[Place, ...]:
         """Where the waiting requests of an owner stand, in order."""
-        return tuple(self.place(ticket) for ticket in self._waiting.get(owner, ()))
+        order = enumerate(self._order(), start=1)
+        return tuple(self._place(position) for position, ticket in order if ticket.owner == owner)
 
     def place(self, ticket: "Ticket") -> Place:
         """Where a ticket stands if nobody else comes and every answer is as long as it may be."""
         if ticket not in self._waiting.get(ticket.owner, ()):
             return Place(position=0, seconds=0.0)
-        position = self._order().index(ticket) + 1
-        return Place(position=position, seconds=self._seconds_until(position))
+        return self._place(self._order().index(ticket) + 1)
 
     def charge(self, ticket: "Ticket", tokens: int) -> None:
         """Count weighted tokens that were made for a ticket."""
@@ -110,7 +111,8 @@ class FairQueue:
             ticket.granted.set()
 
     def _next(self) -> "Ticket":
-        owner = min(self._waiting, key=self._served.of)  # of equals, who has waited longest
+        owner = _least_served(self._waiting, self._served.of, self._previous)
+        self._previous = owner
         return self._waiting[owner][0]
 
     def _remove(self, ticket: "Ticket") -> None:
@@ -121,16 +123,20 @@ class FairQueue:
             self._served.stopped_waiting(ticket.owner)
 
     def _order(self) -> "list[Ticket]":
-        served = Counter({owner: self._served.of(owner) for owner in self._waiting})
+        served = {owner: self._served.of(owner) for owner in self._waiting}
         queues = {owner: deque(queue) for owner, queue in self._waiting.items()}
         order: list[Ticket] = []
+        owner = self._previous
         while queues:
-            owner = min(queues, key=served.__getitem__)
+            owner = _least_served(queues, served.__getitem__, owner)
             order.append(queues[owner].popleft())
             served[owner] += order[-1].cost.most
             if not queues[owner]:
                 del queues[owner]
         return order
+
+    def _place(self, position: int) -> Place:
+        return Place(position=position, seconds=self._seconds_until(position))
 
     def _seconds_until(self, position: int) -> float | None:
         return None if self._mean_seconds is None else self._mean_seconds * position / self.bounds.slots
@@ -175,3 +181,8 @@ class Ticket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._queue.leave(self)
+
+
+def _least_served(owners: Iterable[str], served: Callable[[str], int], previous: str) -> str:
+    """Of equals, not the one who had the last turn, then who has waited longest."""
+    return min(owners, key=lambda owner: (served(owner), owner == previous))

@@ -69,15 +69,14 @@ class Ledger:
         self.tokens = max(0, self.tokens - elapsed * tier.tokens_per_minute)
         if self.day != now // DAY:
             self.day, self.day_tokens = now // DAY, 0
-        for lease in [lease for lease, held in self.held.items() if held.expires <= now]:
-            self._close(lease, self.held[lease].reported)
+        self._settle_orphans()
 
     def reserve(self, tier: Tier, lease: str, expires: int, *, charge: int, least: int) -> Verdict:
         """Charge and write down everything, or nothing."""
         verdict = self._verdict(tier, charge)
         if verdict is Verdict.GRANTED:
             self.requests += UNIT
-            self._charge(charge)
+            self._charge(charge, charge)
             self.held[lease] = Held(expires, charge, least, self.day)
         return verdict
 
@@ -89,9 +88,9 @@ class Ledger:
     def settle(self, lease: str, *, known: int, used: int) -> None:
         """Replace the charge by the truth; one that expired has been charged what was known."""
         if lease in self.held:
-            self._close(lease, used)
+            self._charge(*self._take(lease, used))
         else:
-            self._charge(max(0, used - known))
+            self._charge(max(0, used - known), max(0, used - known))
 
     def reading(self) -> Reading:
         """The books as they stand."""
@@ -113,11 +112,18 @@ class Ledger:
             return Verdict.IN_FLIGHT
         return Verdict.GRANTED
 
-    def _close(self, lease: str, used: int) -> None:
-        held = self.held.pop(lease)
-        self._charge(used - held.charged, held.day)
+    def _settle_orphans(self) -> None:
+        """Charge what crashed processes last reported: as one sum, so that no order counts."""
+        orphans = [lease for lease, held in self.held.items() if held.expires <= self.at]
+        amounts = [self._take(lease, self.held[lease].reported) for lease in orphans]
+        self._charge(sum(amount for amount, _ in amounts), sum(today for _, today in amounts))
 
-    def _charge(self, amount: int, day: int | None = None) -> None:
+    def _take(self, lease: str, used: int) -> tuple[int, int]:
+        """Take a lease out; what is still to be charged for it, in all and to this day."""
+        held = self.held.pop(lease)
+        amount = used - held.charged
+        return amount, amount if held.day == self.day else 0
+
+    def _charge(self, amount: int, amount_today: int) -> None:
         self.tokens = min(HIGHEST_LEVEL, max(0, self.tokens + amount * UNIT))
-        if day in (None, self.day):
-            self.day_tokens = max(0, self.day_tokens + amount)
+        self.day_tokens = max(0, self.day_tokens + amount_today)

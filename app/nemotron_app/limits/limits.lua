@@ -55,9 +55,9 @@ local tokens = leak(spent[3], spent[1], tokens_per_minute)
 local day_tokens = tonumber(spent[4]) == today and tonumber(spent[5]) or 0
 local changed = false
 
-local function charge(amount, day)
+local function charge(amount, amount_today)
   tokens = math.min(HIGHEST_LEVEL, math.max(0, tokens + amount * UNIT))
-  if day == today then day_tokens = math.max(0, day_tokens + amount) end
+  day_tokens = math.max(0, day_tokens + amount_today)
   changed = true
 end
 
@@ -74,10 +74,12 @@ local function hold(id, charged, reported, day)
   changed = true
 end
 
-local function close(id, held, used)
+-- Takes a lease out; what is still to be charged for it, in all and to this day.
+local function take(id, held, used)
   redis.call('ZREM', leases_key, id)
   redis.call('HDEL', held_key, id)
-  charge(used - held.charged, held.day)
+  local amount = used - held.charged
+  return amount, held.day == today and amount or 0
 end
 
 local function has_room(cost)
@@ -88,18 +90,22 @@ local function has_room(cost)
   return 0
 end
 
--- What a crashed process left behind is charged what it last reported.
+-- What crashed processes left behind is charged what they last reported: as one sum, so that no order counts.
+local orphaned, orphaned_today = 0, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases_key, '-inf', now)) do
   local held = find(id) or {charged = 0, reported = 0, day = today}
-  close(id, held, held.reported)
+  local amount, amount_today = take(id, held, held.reported)
+  orphaned, orphaned_today = orphaned + amount, orphaned_today + amount_today
+  changed = true
 end
+if changed then charge(orphaned, orphaned_today) end
 
 local verdict = 0
 if operation == 'reserve' then
   verdict = has_room(first)
   if verdict == 0 then
     requests = requests + UNIT
-    charge(first, today)
+    charge(first, first)
     hold(lease, first, second, today)
   end
 elseif operation == 'renew' then
@@ -108,9 +114,9 @@ elseif operation == 'renew' then
 elseif operation == 'settle' then
   local held = find(lease)
   if held then
-    close(lease, held, second)
+    charge(take(lease, held, second))
   elseif second > first then
-    charge(second - first, today)
+    charge(second - first, second - first)
   end
 end
 

@@ -8,6 +8,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from nemotron_app.limits.errors import StoreUnavailable
 from nemotron_app.limits.ledger import Reading, Verdict
@@ -25,6 +26,8 @@ def connect(url: str, *, patience: float) -> Redis:
         socket_timeout=patience,
         socket_connect_timeout=patience,
         retry=Retry(NoBackoff(), 0),
+        # With them, redis-py 8.1 sends commands into connections that a restarted server has closed.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
 

@@ -42,6 +42,7 @@ def price_list(variants: Iterable[Variant], catalog: Catalog) -> dict[str, float
 
 def _size_weight(variant: Variant, catalog: Catalog) -> Fraction:
     """Active parameters over the reference; a size such as `23b+30b` is the mean of its two."""
-    active = {size.name: size.active_parameters for size in catalog.find(variant.model).sizes}
+    sizes = catalog.find(variant.model).sizes
+    active = {size.name: size.active_parameters or size.total_parameters for size in sizes}
     parts = [variant.size] if variant.size in active else variant.size.split("+")
     return Fraction(sum(active[part] for part in parts), len(parts) * REFERENCE_PARAMETERS)

@@ -5,9 +5,8 @@ processors, `auto` (the default) the fastest that works here.
 """
 
 import os
+from collections.abc import Collection
 from typing import Literal, get_args
-
-import torch
 
 Choice = Literal["reference", "cpu", "auto"]
 _VARIABLE = "NEMOTRON_KERNELS"
@@ -26,10 +25,10 @@ def choice() -> Choice:
     raise ValueError(f"{_VARIABLE} must be one of {', '.join(_CHOICES)}, not {asked!r}")
 
 
-def prefers_fbgemm() -> bool:
-    """Whether float16 weights are multiplied by fbgemm, which torch carries on x86 alone."""
+def prefers_fbgemm(engines: Collection[str]) -> bool:
+    """Whether float16 weights are multiplied by fbgemm, one of torch's engines on x86 alone."""
     asked = choice()
-    available = "fbgemm" in torch.backends.quantized.supported_engines
+    available = "fbgemm" in engines
     if asked == "cpu" and not available:
         raise KernelUnavailable(
             f"{_VARIABLE}=cpu needs fbgemm, which this torch lacks; use auto or reference"

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -46,19 +46,22 @@ class LlamaConfig:
         return self.num_heads // self.num_kv_heads
 
 
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class _File(msgspec.Struct, kw_only=True):
     """The fields of config.json that matter, as Hugging Face spells them."""
 
     model_type: str
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int | None = None
-    head_dim: int | None = None
+    vocab_size: _Count
+    hidden_size: _Count
+    intermediate_size: _Count
+    num_hidden_layers: _Count
+    num_attention_heads: _Count
+    num_key_value_heads: _Count | None = None
+    head_dim: _Count | None = None
     rms_norm_eps: float = 1e-6
-    max_position_embeddings: int = 2048
+    max_position_embeddings: _Count = 2048
     tie_word_embeddings: bool = False
     hidden_act: str = "silu"
     attention_bias: bool = False
@@ -81,9 +84,11 @@ def read_config(folder: Path) -> LlamaConfig:
 
 def _check(path: Path, file: _File) -> None:
     num_kv_heads = file.num_key_value_heads or file.num_attention_heads
+    head_dim = file.head_dim or file.hidden_size // file.num_attention_heads
     problems = {
         f"model_type is {file.model_type!r}, not 'llama'": file.model_type != "llama",
         f"hidden_act is {file.hidden_act!r}, not 'silu'": file.hidden_act != "silu",
+        f"head_dim is {head_dim}, which has no pairs to turn": head_dim % 2 == 1,
         "biases are not supported": file.attention_bias or file.mlp_bias,
         f"{file.num_attention_heads} query heads cannot share {num_kv_heads} key heads": (
             file.num_attention_heads % num_kv_heads != 0

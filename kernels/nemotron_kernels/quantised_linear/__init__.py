@@ -7,6 +7,7 @@ bfloat16 is once a power of two has moved the largest near float16's top. The sc
 product is that of the quantised weight itself and not of a rounded copy; sums are float32.
 """
 
+import torch
 from torch import Tensor
 
 from nemotron_kernels._choice import prefers_fbgemm
@@ -17,7 +18,7 @@ __all__ = ["Linear", "prepare"]
 
 def prepare(values: Tensor, row_scale: Tensor) -> Linear:
     """A layer over these weights, laid out once for the implementation that runs here."""
-    if prefers_fbgemm():
+    if prefers_fbgemm(torch.backends.quantized.supported_engines):
         from nemotron_kernels.quantised_linear.cpu import FbgemmLinear
 
         return FbgemmLinear(values, row_scale)

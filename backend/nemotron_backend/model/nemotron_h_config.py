@@ -96,7 +96,7 @@ def read_nemotron_h_config(folder: Path) -> NemotronHConfig:
     """The config of a checkpoint folder. Raises UnreadableFile, UnsupportedConfig."""
     path = folder / "config.json"
     try:
-        file = json.loads(path.read_bytes())
+        file = msgspec.convert(json.loads(path.read_bytes()), dict[str, Any])
     except (OSError, ValueError) as error:
         raise UnreadableFile(path, f"not a readable model config ({error})", _REMEDY) from error
     try:

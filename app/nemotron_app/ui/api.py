@@ -5,7 +5,6 @@ costs a loopback connection and leaves nothing open behind it.
 """
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +60,8 @@ class Api:
                 stream_options={"include_usage": True},
                 extra_body=dict(body),
             )
-            async with stream, aclosing(aiter(stream)) as chunks:
-                async for chunk in chunks:
+            async with stream:
+                async for chunk in stream:
                     yield chunk
 
     def _client(self) -> AsyncOpenAI:

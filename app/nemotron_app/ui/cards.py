@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 
+from markupsafe import Markup
+
 from nemotron_app.ui import strings
 from nemotron_app.ui.capabilities import Model, Size
-from nemotron_app.ui.markup import Markup, element, join
+from nemotron_app.ui.markup import element, join
 
 
 def glance(model: Model) -> str:
     """The few lines under the model picker."""
     if model.is_served:
         return str(element("div", element("p", model.summary), class_="np-glance"))
-    return str(element("div", _badge(model) + element("p", model.summary) + _ways(model), class_="np-glance np-away"))
+    return str(
+        element("div", _badge(model) + element("p", model.summary) + _ways(model), class_="np-glance np-away")
+    )
 
 
 def gallery(models: Iterable[Model]) -> str:
@@ -23,8 +27,12 @@ def gallery(models: Iterable[Model]) -> str:
 
 def _card(model: Model) -> Markup:
     head = element("header", element("h3", model.name) + _badge(model))
-    facts = join(element("div", element("dt", label) + element("dd", value)) for label, value in _facts(model))
-    body = element("p", model.summary) + element("dl", facts) + (Markup() if model.is_served else _ways(model))
+    facts = join(
+        element("div", element("dt", label) + element("dd", value)) for label, value in _facts(model)
+    )
+    body = (
+        element("p", model.summary) + element("dl", facts) + (Markup() if model.is_served else _ways(model))
+    )
     return element("article", head + element("code", model.id) + body, class_="np-card")
 
 
@@ -36,7 +44,9 @@ def _badge(model: Model) -> Markup:
 
 def _ways(model: Model) -> Markup:
     rows = ((strings.CARD_NEEDS, model.needs), (strings.CARD_OBTAIN, model.obtain))
-    pairs = join(element("div", element("dt", label) + element("dd", value)) for label, value in rows if value)
+    pairs = join(
+        element("div", element("dt", label) + element("dd", value)) for label, value in rows if value
+    )
     return element("dl", pairs, class_="np-ways")
 
 

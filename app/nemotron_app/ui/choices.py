@@ -11,9 +11,10 @@ Chosen = Mapping[Field, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A value of a knob; `reason` says why it cannot be chosen, and is empty when it can."""
+    """A value of a knob; `reason` says why it cannot be chosen, unless that is said of the whole model."""
 
     value: str
+    is_offered: bool = True
     reason: str = ""
 
 
@@ -35,10 +36,7 @@ def choices_of(models: Iterable[Model], model: Model, chosen: Chosen) -> dict[Fi
     """Every value of every knob, given what is chosen."""
     catalog = tuple(models)
     return {
-        field: tuple(
-            Choice(value=value, reason=_reason(model, field, value, chosen))
-            for value in _shown(catalog, model, field)
-        )
+        field: tuple(_choice(model, field, value, chosen) for value in _shown(catalog, model, field))
         for field in FIELDS
     }
 
@@ -48,12 +46,19 @@ def _shown(models: Iterable[Model], model: Model, field: Field) -> tuple[str, ..
     return model.published("size") if field == "size" else every_value(models, field)
 
 
+def _choice(model: Model, field: Field, value: str, chosen: Chosen) -> Choice:
+    reason = _reason(model, field, value, chosen)
+    return Choice(value=value, is_offered=model.is_served and not reason, reason=reason)
+
+
 def _reason(model: Model, field: Field, value: str, chosen: Chosen) -> str:
     if value not in model.published(field):
         return strings.NOT_PUBLISHED[field].format(model=model.name)
+    if not model.is_served:
+        return ""
     served = [knobs for knobs in model.served() if knobs[field] == value]
     if not served:
-        return strings.NOT_SERVED_VALUE
+        return strings.NOT_SERVED
     earlier = FIELDS[: FIELDS.index(field)]
     for other in earlier:
         if not any(knobs[other] == chosen[other] for knobs in served):

@@ -20,7 +20,12 @@ class Fact:
 
 def facts_of(answer: Answer, seed: int) -> tuple[Fact, ...]:
     """The figures that the server gave for an answer; what it did not give is left out."""
-    return (*_timings(answer.metrics), *_tokens(answer.usage), *_forwards(answer.metrics), *_recipe(answer, seed))
+    return (
+        *_timings(answer.metrics),
+        *_tokens(answer.usage),
+        *_forwards(answer.metrics),
+        *_recipe(answer, seed),
+    )
 
 
 def running(body: Mapping[str, Any]) -> str:
@@ -46,9 +51,7 @@ def strip(facts: tuple[Fact, ...]) -> str:
 
 def _timings(metrics: Mapping[str, Any]) -> Iterator[Fact]:
     if "ttft_ms" in metrics:
-        yield Fact(
-            label=strings.TTFT, value=_milliseconds(metrics["ttft_ms"]), meaning=strings.TTFT_MEANING
-        )
+        yield Fact(label=strings.TTFT, value=_milliseconds(metrics["ttft_ms"]), meaning=strings.TTFT_MEANING)
     if metrics.get("tokens_per_second"):
         value = f"{metrics['tokens_per_second']:,.1f}"
         yield Fact(label=strings.SPEED, value=value, meaning=strings.SPEED_MEANING)
@@ -68,9 +71,7 @@ def _tokens(usage: Mapping[str, Any]) -> Iterator[Fact]:
 
 def _forwards(metrics: Mapping[str, Any]) -> Iterator[Fact]:
     if "forwards" in metrics:
-        yield Fact(
-            label=strings.FORWARDS, value=f"{metrics['forwards']:,}", meaning=strings.FORWARDS_MEANING
-        )
+        yield Fact(label=strings.FORWARDS, value=f"{metrics['forwards']:,}", meaning=strings.FORWARDS_MEANING)
     if "tokens_per_forward" in metrics:
         value = f"{metrics['tokens_per_forward']:.2f}"
         yield Fact(label=strings.TPF, value=value, meaning=strings.TPF_MEANING)

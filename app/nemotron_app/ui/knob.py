@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from itertools import groupby
 
 import gradio as gr
+from markupsafe import Markup
 
 from nemotron_app.ui.choices import Choice
-from nemotron_app.ui.markup import Markup, element, join
+from nemotron_app.ui.markup import element, join
 
 # The chosen value is the component's value; the markup never changes by a choice, so focus stays put.
 _BEHAVIOUR = """
@@ -44,6 +45,8 @@ def turned(name: str, legend: str, choices: Iterable[Choice], value: str) -> gr.
 
 def _markup(name: str, legend: str, choices: Iterable[Choice]) -> str:
     listed = tuple(choices)
+    if not listed:
+        return ""
     options = join(_option(name, choice) for choice in listed)
     row = element("div", options, class_="np-options")
     notes = join(element("p", note, class_="np-reason") for note in _notes(listed))
@@ -52,7 +55,9 @@ def _markup(name: str, legend: str, choices: Iterable[Choice]) -> str:
 
 
 def _option(name: str, choice: Choice) -> Markup:
-    radio = element("input", type="radio", name=f"np-{name}", value=choice.value, disabled=bool(choice.reason))
+    radio = element(
+        "input", type="radio", name=f"np-{name}", value=choice.value, disabled=not choice.is_offered
+    )
     return element("label", radio + element("span", choice.value), title=choice.reason or None)
 
 

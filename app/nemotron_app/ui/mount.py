@@ -1,5 +1,7 @@
 """How does a server put the page up?"""
 
+import logging
+
 import gradio as gr
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
@@ -12,6 +14,8 @@ from nemotron_app.ui.theme import PlaygroundTheme
 
 def mount_page(app: FastAPI, site: Site) -> None:
     """Serve the page at `/` and its files beside it; call it after the API's own routes are in."""
+    # Every call of the page stands in the server's own log already.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     folder = static_folder()
     app.mount(STATIC_PATH, StaticFiles(directory=folder), name="page")
     gr.mount_gradio_app(

@@ -1,9 +1,11 @@
 """How is trouble, or waiting, shown?"""
 
+from markupsafe import Markup
+
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Readiness
 from nemotron_app.ui.capabilities import Model
-from nemotron_app.ui.markup import Markup, element
+from nemotron_app.ui.markup import element
 from nemotron_app.ui.trouble import Trouble
 
 
@@ -28,7 +30,9 @@ def pill(readiness: Readiness) -> str:
     word = strings.STATES.get(readiness.state, strings.STATE_OTHERWISE)
     label = element("span", "", class_="np-dot") + element("span", word)
     state = readiness.state if readiness.state in strings.STATES else "starting"
-    return str(element("div", label, class_=f"np-pill np-{state}", role="status", title=readiness.progress or None))
+    return str(
+        element("div", label, class_=f"np-pill np-{state}", role="status", title=readiness.progress or None)
+    )
 
 
 def obstacle(readiness: Readiness, model: Model | None) -> str:
@@ -43,7 +47,7 @@ def obstacle(readiness: Readiness, model: Model | None) -> str:
     if model is None:
         return strings.WAIT_NO_MODELS
     if not model.is_served:
-        return strings.WAIT_NOT_SERVED.format(model=model.name, needs=model.needs, obtain=model.obtain)
+        return strings.WAIT_NOT_SERVED.format(model=model.name)
     return ""
 
 

@@ -5,6 +5,7 @@ routes; that serves the static files as well.
 """
 
 import gradio as gr
+from markupsafe import Markup
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
@@ -13,9 +14,10 @@ from nemotron_app.ui.controls import build_controls
 from nemotron_app.ui.conversation import Conversation
 from nemotron_app.ui.dialogue import Dialogue
 from nemotron_app.ui.events import connect
-from nemotron_app.ui.markup import Markup, element
+from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import pill
 from nemotron_app.ui.panel import Panel
+from nemotron_app.ui.redraw import Redraw
 from nemotron_app.ui.site import Site
 from nemotron_app.ui.widgets import Chat, Export, Memory, Widgets
 
@@ -27,9 +29,11 @@ _UNKNOWN = Readiness(state="starting", progress="")
 def build_page(site: Site) -> gr.Blocks:
     """The page, ready to be mounted by `nemotron_app.ui.mount`."""
     api = Api(site)
+    page: gr.Blocks
     with gr.Blocks(title=strings.TITLE, analytics_enabled=False, fill_width=True) as page:
         widgets = _layout()
-        connect(page, widgets, Dialogue(api, widgets, key=site.api_key), Panel(api, widgets))
+        redraw = Redraw(widgets, key=site.api_key)
+        connect(page, widgets, Dialogue(api, widgets, redraw), Panel(api, widgets))
     page.queue(default_concurrency_limit=None, max_size=MAX_QUEUE, api_open=False)
     return page
 
@@ -123,7 +127,7 @@ def _chat() -> Chat:
         allow_tags=False,
         layout="bubble",
         placeholder=str(element("h2", strings.EMPTY_TITLE) + element("p", strings.EMPTY_TEXT)),
-        examples=[{"display_text": text, "text": text} for _, text in strings.EXAMPLES],
+        examples=[{"display_text": text, "text": text} for text in strings.EXAMPLES],
         elem_id="np-transcript",
     )
     notice = gr.HTML(elem_id="np-notice", apply_default_css=False)

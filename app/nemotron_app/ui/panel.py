@@ -1,24 +1,21 @@
 """What does the side panel show, given the server and what is chosen?"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from openai import APIError
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
-from nemotron_app.ui.capabilities import FIELDS, Field, Model
+from nemotron_app.ui.capabilities import FIELDS, Field, Model, find
 from nemotron_app.ui.cards import gallery, glance
+from nemotron_app.ui.changes import Changes, nothing
 from nemotron_app.ui.choices import choices_of, settle
 from nemotron_app.ui.controls import Values, recommended_values
 from nemotron_app.ui.knob import turned
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import obstacle, pill, waiting
 from nemotron_app.ui.widgets import Widgets
-
-Changes = dict[Component, Any]
 
 READY_SECONDS = 5.0
 
@@ -36,7 +33,7 @@ class Panel:
         before: Readiness = values[memory.readiness]
         now = await self._readiness()
         if now == before and (values[memory.models] or not now.is_ready):
-            return gr.skip()
+            return nothing()
         changes: Changes = {memory.readiness: now, self._widgets.pill: pill(now)}
         models: Sequence[Model] = values[memory.models]
         if now.is_ready:
@@ -51,7 +48,7 @@ class Panel:
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
         if model is None:
-            return gr.skip()
+            return nothing()
         return (
             self._show(values[memory.models], model, controls.chosen(values))
             | recommended_values(controls, model)
@@ -62,13 +59,13 @@ class Panel:
         """Another value of one knob, which may rule out values of the others."""
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
-        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else gr.skip()
+        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else nothing()
 
     def reset(self, values: Values) -> Changes:
         """Sampling as the model's publisher advises it."""
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
-        return recommended_values(controls, model) if model else gr.skip()
+        return recommended_values(controls, model) if model else nothing()
 
     async def _readiness(self) -> Readiness:
         try:
@@ -121,10 +118,6 @@ class Panel:
         chat = self._widgets.chat
         reason = obstacle(readiness, model)
         return {chat.obstacle: waiting(reason), chat.send: gr.Button(interactive=not reason)}
-
-
-def find(models: Sequence[Model], model_id: str | None) -> Model | None:
-    return next((model for model in models if model.id == model_id), None)
 
 
 def _label(model: Model) -> str:

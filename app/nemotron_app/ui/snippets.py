@@ -66,7 +66,7 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-_STREAM: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+_STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 # Language, as pygments calls it, and what writes it.
 SNIPPETS: Mapping[str, Callable[[Body, str, str], str]] = {
@@ -80,7 +80,9 @@ SNIPPETS: Mapping[str, Callable[[Body, str, str], str]] = {
 def _python_arguments(body: Body) -> str:
     plain = {name: value for name, value in body.items() if name not in EXTRA_FIELDS} | _STREAM
     extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
-    return "\n".join(f"    {name}={_literal(value, 1)}," for name, value in (plain | {"extra_body": extra}).items())
+    return "\n".join(
+        f"    {name}={_literal(value, 1)}," for name, value in (plain | {"extra_body": extra}).items()
+    )
 
 
 def _literal(value: Any, depth: int) -> str:

@@ -25,9 +25,11 @@ STATES: Mapping[str, str] = {
 STATE_OTHERWISE = "Not ready"
 WAIT_STARTING = "The engine is still loading: {progress} Send wakes up as soon as it is ready."
 WAIT_STARTING_SILENT = "The engine is still loading. Send wakes up as soon as it is ready."
-WAIT_FAILED = "The engine has failed: {progress} It is started again by itself; Send wakes up when it is back."
+WAIT_FAILED = (
+    "The engine has failed: {progress} It is started again by itself; Send wakes up when it is back."
+)
 WAIT_UNREACHABLE = "The server does not answer. The page keeps asking and goes on by itself."
-WAIT_NOT_SERVED = "{model} is not served here, so there is nothing to send to. {needs} {obtain}"
+WAIT_NOT_SERVED = "{model} is not served here. The settings say what it needs and how to get it."
 WAIT_NO_MODELS = "No model is served yet."
 
 # The conversation.
@@ -46,29 +48,29 @@ THINKING_TITLE = "Thinking"
 STOPPED_EARLY = "*Stopped before the first token.*"
 EMPTY_TITLE = "Ask a model, see how it answered"
 EMPTY_TEXT = "Every answer comes with its timings, its forwards and the code that repeats it."
-EXAMPLES: tuple[tuple[str, str], ...] = (
-    ("A fact", "What is the capital of France?"),
-    ("A list", "Name three uses of a paper clip, one line each."),
-    ("Some code", "Write a Python function that reverses a string."),
-    ("An explanation", "Explain in two sentences why the sky is blue."),
+EXAMPLES: tuple[str, ...] = (
+    "What is the capital of France?",
+    "Name three uses of a paper clip, one line each.",
+    "Write a Python function that reverses a string.",
+    "Explain in two sentences why the sky is blue.",
 )
 
 # The knobs.
 VARIANT_SECTION = "Variant"
 MODEL_LABEL = "Model"
-MODEL_NOT_SERVED = "{name} · not served here"
+MODEL_NOT_SERVED = "{name} · not served"
 KNOB_NAMES: Mapping[str, str] = {"size": "Size", "precision": "Precision", "decode": "Decode"}
 NOT_PUBLISHED: Mapping[str, str] = {
     "size": "{model} does not have this size",
     "precision": "{model} is not published in it",
     "decode": "{model} cannot decode this way",
 }
-NOT_SERVED_VALUE = "published, but no engine here serves it"
+NOT_SERVED = "published, but no engine here serves it"
 NOT_TOGETHER = "not served with {other} {value}"
 THINKING_LABEL = "Think before answering"
 
 SYSTEM_LABEL = "System prompt"
-SYSTEM_PLACEHOLDER = "You are a helpful assistant."
+SYSTEM_PLACEHOLDER = "How the model should behave; may stay empty"
 
 # Sampling.
 SAMPLING_SECTION = "Sampling"
@@ -155,17 +157,29 @@ CARD_OBTAIN = "How to get it"
 UNREACHABLE_TITLE = "The server did not answer"
 UNREACHABLE_MESSAGE = "The connection to the API failed."
 UNREACHABLE_WAY_OUT = "It may be starting again. Regenerate the answer in a moment."
-TROUBLE_OTHERWISE = ("Something failed on the server", "Regenerate the answer; if it fails again, look at the server's log.")
+TROUBLE_OTHERWISE = (
+    "Something failed on the server",
+    "Regenerate the answer; if it fails again, look at the server's log.",
+)
 TROUBLES: Mapping[str, tuple[str, str]] = {
     "context_length_exceeded": (
         "The conversation is too long for this model",
         "Lower Max tokens, delete turns, or start a new chat.",
     ),
     "model_not_found": ("There is no such model", "Choose another model."),
-    "model_not_served": ("This model is not served here", "Choose a model that is, or add an engine that serves it."),
-    "unavailable_variant": ("This variant is not served here", "Choose another size, precision or decode mode."),
+    "model_not_served": (
+        "This model is not served here",
+        "Choose a model that is, or add an engine that serves it.",
+    ),
+    "unavailable_variant": (
+        "This variant is not served here",
+        "Choose another size, precision or decode mode.",
+    ),
     "engine_starting": ("The engine is still loading", "Regenerate the answer when the state says Ready."),
-    "engine_busy": ("The engine is busy", "Too many requests wait already. Regenerate the answer in a moment."),
+    "engine_busy": (
+        "The engine is busy",
+        "Too many requests wait already. Regenerate the answer in a moment.",
+    ),
     "engine_failed": (
         "The engine broke while it answered",
         "It is started again by itself. Regenerate the answer when the state says Ready.",

@@ -31,7 +31,7 @@ def trouble_of(error: APIError) -> Trouble:
 
 
 def _words(error: APIError) -> tuple[str, str]:
-    if error.code in strings.TROUBLES:
+    if error.code is not None and error.code in strings.TROUBLES:
         return strings.TROUBLES[error.code]
     status = error.status_code if isinstance(error, APIStatusError) else 0
     return strings.TROUBLES_BY_STATUS.get(status, strings.TROUBLE_OTHERWISE)

@@ -1,0 +1,65 @@
+"""Which widgets change as an answer begins, grows and ends?"""
+
+import gradio as gr
+
+from nemotron_app.ui import strings
+from nemotron_app.ui.changes import Changes
+from nemotron_app.ui.code import listings, response_listing
+from nemotron_app.ui.conversation import Conversation, draw
+from nemotron_app.ui.evidence import facts_of, running, strip
+from nemotron_app.ui.exchange import Exchange
+from nemotron_app.ui.markup import element
+from nemotron_app.ui.notice import alert
+from nemotron_app.ui.run import Run
+from nemotron_app.ui.widgets import Widgets
+
+
+class Redraw:
+    """Turns what has happened into changes of widgets; `key` is what exported code sends as its own."""
+
+    def __init__(self, widgets: Widgets, *, key: str) -> None:
+        self._widgets = widgets
+        self._key = key
+
+    def conversation(self, conversation: Conversation) -> Changes:
+        return {
+            self._widgets.memory.conversation: conversation,
+            self._widgets.chat.transcript: draw(conversation),
+        }
+
+    def begun(self, exchange: Exchange, origin: str) -> Changes:
+        chat = self._widgets.chat
+        return {
+            **self.conversation(exchange.conversation),
+            **self.code(exchange.run, origin, strings.CODE_LAST),
+            self._widgets.memory.run: exchange.run,
+            chat.question: "",
+            chat.notice: "",
+            chat.evidence: running(exchange.run.body),
+            chat.send: gr.Button(visible=False),
+            chat.stop: gr.Button(visible=True),
+            chat.new_chat: gr.Button(interactive=False),
+        }
+
+    def ended(self, exchange: Exchange) -> Changes:
+        chat, run = self._widgets.chat, exchange.run
+        return {
+            **self.conversation(exchange.conversation),
+            self._widgets.memory.run: run,
+            self._widgets.export.response: response_listing(run.answer.as_response()),
+            chat.notice: alert(exchange.trouble) if exchange.trouble else "",
+            chat.evidence: strip(facts_of(run.answer, run.seed)) if run.answer.id else "",
+            chat.send: gr.Button(visible=True),
+            chat.stop: gr.Button(visible=False),
+            chat.new_chat: gr.Button(interactive=True),
+        }
+
+    def emptied(self) -> Changes:
+        chat = self._widgets.chat
+        return {**self.conversation(Conversation()), chat.notice: "", chat.evidence: ""}
+
+    def code(self, run: Run, origin: str, note: str) -> Changes:
+        export = self._widgets.export
+        shown = listings(run.body, origin, self._key)
+        changes: Changes = {export.listings[language]: html for language, html in shown.items()}
+        return {export.note: str(element("p", note, class_="np-lead")), **changes}

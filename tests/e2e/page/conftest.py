@@ -1,0 +1,229 @@
+"""A browser in front of a real server, over an engine whose every word a test can hold back."""
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from nemotron_app.main import Parts, create_app
+from nemotron_app.serve import bind, loopback_url
+from nemotron_app.settings import Settings
+from nemotron_app.ui.mount import mount_page
+from nemotron_app.ui.site import Site
+from nemotron_backend.catalog import Catalog
+from nemotron_backend.echo import EchoEngine
+from nemotron_backend.engine import Engine, EngineError, EngineState, EngineStatus
+from nemotron_backend.request import Conversation, Delta, GenerationRequest, Prompt, Usage, Variant
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+ARTIFACTS = Path(__file__).parents[3] / "test-artifacts"
+MODEL = "smollm2-135m-instruct"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+Visit = Callable[..., Page]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker("browser")
+            # Gradio's queue uses two things that pandas 3 calls obsolete.
+            for obsolete in ("'future.no_silent_downcasting' is deprecated", "The copy keyword is deprecated"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore:{obsolete}"))
+
+
+class Stage:
+    """Serves a small model in two of its three precisions, and repeats the question word by word.
+
+    While `is_held`, a word leaves only when `let` says so. What it is told from the test's thread takes
+    effect in the server's.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.state: EngineState = "ready"
+        self.progress = "ready"
+        self.trouble: EngineError | None = None
+        self.thoughts = ""
+        self.is_held = False
+        self.num_running = 0
+        self.requests: list[GenerationRequest] = []
+        self.freed = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._permits = asyncio.Semaphore(0)
+
+    def let(self, number: int) -> None:
+        """Let so many more words go."""
+        assert self._loop is not None
+        for _ in range(number):
+            self._loop.call_soon_threadsafe(self._permits.release)
+
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+        self._loop = asyncio.get_running_loop()
+        self.requests.append(request)
+        self.freed.clear()
+        self.num_running += 1
+        try:
+            if self.trouble is not None:
+                raise self.trouble
+            if self.thoughts:
+                yield Delta(index=0, reasoning=self.thoughts)
+            words = _question(request.prompt).split(" ")
+            for number, word in enumerate(words):
+                if self.is_held:
+                    await self._permits.acquire()
+                yield Delta(index=0, text=word if number == 0 else f" {word}")
+            yield Delta(index=0, finish="stop", usage=_usage(len(words)))
+        finally:
+            self.num_running -= 1
+            self.freed.set()
+
+    async def tokenize(self, model: str, prompt: Prompt) -> tuple[int, ...]:
+        return await EchoEngine().tokenize("echo", prompt)
+
+    async def detokenize(self, model: str, token_ids: tuple[int, ...]) -> str:
+        return await EchoEngine().detokenize("echo", token_ids)
+
+    def variants(self) -> tuple[Variant, ...]:
+        return (
+            Variant(model=MODEL, size="full", precision="bf16", decode="autoregressive"),
+            Variant(model=MODEL, size="full", precision="fp8", decode="autoregressive"),
+        )
+
+    def status(self) -> EngineStatus:
+        return EngineStatus(
+            name="stage",
+            state=self.state,
+            progress=self.progress,
+            num_running=self.num_running,
+            num_waiting=0,
+            cache_used_bytes=0,
+            cache_limit_bytes=0,
+            resident=(),
+        )
+
+    async def aclose(self) -> None:
+        return None
+
+
+def _question(prompt: Prompt) -> str:
+    assert isinstance(prompt, Conversation)
+    return prompt.messages[-1].content
+
+
+def _usage(num_words: int) -> Usage:
+    return Usage(
+        prompt_tokens=12,
+        cached_tokens=4,
+        completion_tokens=num_words,
+        reasoning_tokens=0,
+        forwards=num_words - 1,
+        queue_milliseconds=0.0,
+        first_token_milliseconds=20.0,
+        total_milliseconds=20.0 + 10.0 * num_words,
+    )
+
+
+@contextmanager
+def serving(engine: Engine) -> Iterator[str]:
+    """The address of a server with the page, in a thread of its own."""
+    started: Future[str] = Future()
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(engine, started, stop)))
+    thread.start()
+    try:
+        yield started.result(timeout=60)
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def _serve(engine: Engine, started: "Future[str]", stop: threading.Event) -> None:
+    async def open_engine(_: Settings) -> Engine:
+        return engine
+
+    sock = bind("127.0.0.1", 0)
+    app = create_app(Parts(settings=Settings(), catalog=Catalog.read(), open_engine=open_engine))
+    mount_page(app, Site(api_url=loopback_url(sock), version="test"))
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    serve = asyncio.create_task(server.serve([sock]))
+    started.set_result(loopback_url(sock))
+    await asyncio.to_thread(stop.wait)
+    server.should_exit = True
+    await serve
+
+
+# The browser lives as long as a module: Playwright's own event loop must not run while others' do.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def _staged() -> Iterator[tuple[Stage, str]]:
+    stage = Stage()
+    with serving(stage) as url:
+        yield stage, url
+
+
+@pytest.fixture
+def stage(_staged: tuple[Stage, str]) -> Stage:
+    """The engine behind the page, as new."""
+    _staged[0].reset()
+    return _staged[0]
+
+
+@pytest.fixture
+def site(_staged: tuple[Stage, str], stage: Stage) -> str:
+    """Where the page is."""
+    return _staged[1]
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """Opens the page like a visitor; keyword arguments are the browser context's.
+
+    Afterwards no page may have asked another host for anything or have thrown an error.
+    """
+    pages: list[Page] = []
+    asked: list[str] = []
+    errors: list[str] = []
+
+    def open_page(*, is_ready: bool = True, **options: Any) -> Page:
+        options.setdefault("viewport", {"width": 1440, "height": 900})
+        page = browser.new_context(**options).new_page()
+        pages.append(page)
+        page.on("request", lambda sent: asked.append(sent.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(site)
+        if is_ready:
+            page.locator("#np-send:enabled").wait_for()
+        return page
+
+    yield open_page
+    ARTIFACTS.mkdir(exist_ok=True)
+    for number, page in enumerate(pages):
+        page.screenshot(path=ARTIFACTS / f"{request.node.name}-{number}.png")
+        page.context.close()
+    assert errors == []
+    assert [url for url in asked if not url.startswith((f"{site}/", "data:", "blob:"))] == []

@@ -20,9 +20,10 @@ class ProgressReport:
         if step != self._step:
             self.close()
             self._step = step
-        if fraction is not None:
+        is_done_at_once = self._bar is None and fraction == 1
+        if fraction is not None and not is_done_at_once:
             self._draw(fraction)
-        sentence = step if fraction is None else f"{step}: {fraction:.0%}"
+        sentence = step if fraction is None or is_done_at_once else f"{step}: {fraction:.0%}"
         if sentence != self._said:
             self._said = sentence
             self._say(sentence)

@@ -6,6 +6,7 @@ Order of the settings, as in transformers: penalties, bias, temperature, top_k, 
 import random
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -80,44 +81,43 @@ class _Penalties:
 
 
 def candidates(logits: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor | None]:
-    """Weights of the tokens that may be drawn, with their ids; no ids when all of the vocabulary may."""
+    """Weights of the tokens that may be drawn, with their ids; no ids when all of the vocabulary may.
+
+    Every setting that excludes tokens is a least probability, so tokens as likely as the last one stay.
+    """
     scaled = (logits - logits.max()) / max(sampling.temperature, _MIN_TEMPERATURE)
     probabilities = scaled.softmax(0)
+    least = max(_least_of_best(probabilities, sampling), sampling.min_p * float(probabilities.max()))
+    if least <= 0:
+        return probabilities, None
+    ids = (probabilities >= least).nonzero().squeeze(1)
+    return probabilities[ids], ids
+
+
+def _least_of_best(probabilities: Tensor, sampling: Sampling) -> float:
+    """The probability of the last token that top_k and top_p keep; 0 when they keep all."""
     if 0 < sampling.top_k < len(probabilities):
-        kept, ids = probabilities.topk(sampling.top_k)
-        kept = kept / kept.sum()
-        return _at_least(*_nucleus(kept, ids, sampling.top_p), sampling.min_p)
-    if sampling.top_p < 1:
-        kept, ids = _likeliest(probabilities, sampling.top_p)
-        return _at_least(*_nucleus(kept, ids, sampling.top_p), sampling.min_p)
-    if sampling.min_p > 0:
-        ids = (probabilities >= sampling.min_p * probabilities.max()).nonzero().squeeze(1)
-        return probabilities[ids], ids
-    return probabilities, None
+        best = probabilities.topk(sampling.top_k).values
+        mass = sampling.top_p * float(best.sum(dtype=torch.float64))
+        return float(best[-1]) if sampling.top_p >= 1 else _edge(best, mass)
+    if sampling.top_p >= 1:
+        return 0.0
+    return _edge(_likeliest(probabilities, sampling.top_p), sampling.top_p)
 
 
-def _likeliest(probabilities: Tensor, mass: float) -> tuple[Tensor, Tensor]:
-    """The most likely tokens in order, at least `mass` of them."""
-    kept, ids = probabilities.topk(min(_NUCLEUS, len(probabilities)))
-    if float(kept.sum(dtype=torch.float64)) >= mass:
-        return kept, ids
-    return probabilities.sort(descending=True)
+def _likeliest(probabilities: Tensor, mass: float) -> Tensor:
+    """The highest probabilities, falling, at least `mass` of them together."""
+    best = probabilities.topk(min(_NUCLEUS, len(probabilities))).values
+    if float(best.sum(dtype=torch.float64)) >= mass:
+        return best
+    # NumPy sorts numbers without their places some times faster than torch sorts both.
+    return torch.from_numpy(np.sort(probabilities.numpy())[::-1].copy())
 
 
-def _nucleus(kept: Tensor, ids: Tensor, mass: float) -> tuple[Tensor, Tensor]:
-    """The fewest tokens that together have at least `mass`; `kept` falls."""
-    if mass >= 1:
-        return kept, ids
-    before = kept.cumsum(0, dtype=torch.float64) - kept
-    size = max(1, int((before < mass).sum()))
-    return kept[:size], ids[:size]
-
-
-def _at_least(kept: Tensor, ids: Tensor, min_p: float) -> tuple[Tensor, Tensor]:
-    if min_p <= 0:
-        return kept, ids
-    size = max(1, int((kept >= min_p * kept[0]).sum()))
-    return kept[:size], ids[:size]
+def _edge(best: Tensor, mass: float) -> float:
+    """The last of the fewest probabilities that together have at least `mass`; `best` falls."""
+    before = best.cumsum(0, dtype=torch.float64) - best
+    return float(best[max(1, int((before < mass).sum())) - 1])
 
 
 def _has_penalties(sampling: Sampling) -> bool:

@@ -1,7 +1,7 @@
 """Do both limiters do what a third, independent account of the rules says, at every step?"""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -24,14 +25,22 @@ from nemotron_app.limits.redis_store import RedisStore, connect
 
 LEASE = 30
 DAY = 86_400_000
-TIER = Tier(
-    name="small",
+WIDE = Tier(
+    name="wide",
     requests_per_minute=7,
-    burst=3,
-    tokens_per_minute=101,
-    tokens_per_day=400,
-    in_flight=2,
+    burst=50,
+    tokens_per_minute=100_000,
+    tokens_per_day=1_000_000,
+    in_flight=50,
     survives_outage=True,
+)
+# Each but the last has one limit that is reached before all others.
+TIERS = (
+    replace(WIDE, name="few requests", burst=3),
+    replace(WIDE, name="few tokens", tokens_per_minute=101),
+    replace(WIDE, name="short day", tokens_per_day=150),
+    replace(WIDE, name="few at a time", in_flight=2),
+    replace(WIDE, name="poor", burst=3, tokens_per_minute=101, tokens_per_day=400, in_flight=2),
 )
 
 
@@ -50,6 +59,7 @@ class Rules:
     """The limits by the book: GCRA as virtual scheduling, exact fractions, and no shared code."""
 
     now: int
+    tier: Tier
     arrival: Fraction = Fraction(0)  # theoretical arrival time of the next request, in milliseconds
     owed: Fraction = Fraction(0)  # tokens that have not come back yet
     by_day: dict[int, int] = field(default_factory=dict)
@@ -62,7 +72,7 @@ class Rules:
 
     def wait(self, milliseconds: int) -> None:
         self.now += milliseconds
-        self.owed = max(Fraction(0), self.owed - Fraction(milliseconds * TIER.tokens_per_minute, 60_000))
+        self.owed = max(Fraction(0), self.owed - Fraction(milliseconds * self.tier.tokens_per_minute, 60_000))
 
     def look(self) -> None:
         orphans = [name for name, request in self.running.items() if request.expires <= self.now]
@@ -73,17 +83,17 @@ class Rules:
             self.by_day[day] = max(0, self.by_day.get(day, 0) + change)
 
     def allows(self, cost: int) -> str:
-        interval = Fraction(60_000, TIER.requests_per_minute)
-        if self.today + cost > TIER.tokens_per_day:
+        interval = Fraction(60_000, self.tier.requests_per_minute)
+        if self.today + cost > self.tier.tokens_per_day:
             return "tokens_per_day"
-        if self.owed + cost > TIER.tokens_per_minute:
+        if self.owed + cost > self.tier.tokens_per_minute:
             return "tokens"
-        if self.now < self.arrival - (TIER.burst - 1) * interval:
+        if self.now < self.arrival - (self.tier.burst - 1) * interval:
             return "requests"
-        return "in_flight" if len(self.running) >= TIER.in_flight else ""
+        return "in_flight" if len(self.running) >= self.tier.in_flight else ""
 
     def start(self, name: str, cost: int, least: int) -> None:
-        self.arrival = max(self.arrival, Fraction(self.now)) + Fraction(60_000, TIER.requests_per_minute)
+        self.arrival = max(self.arrival, Fraction(self.now)) + Fraction(60_000, self.tier.requests_per_minute)
         self.charge(cost, self.now // DAY)
         self.running[name] = Running(self.now + 1000 * LEASE, cost, least, self.now // DAY)
         self.admitted.append(self.now)
@@ -108,13 +118,13 @@ class Rules:
         self.by_day[day] = max(0, self.by_day.get(day, 0) + amount)
 
     def remaining(self) -> list[int]:
-        interval = Fraction(60_000, TIER.requests_per_minute)
+        interval = Fraction(60_000, self.tier.requests_per_minute)
         ahead = max(Fraction(0), self.arrival - self.now)
         return [
-            max(0, int((TIER.burst * interval - ahead) // interval)),
-            max(0, int((TIER.tokens_per_minute - self.owed) // 1)),
-            max(0, TIER.tokens_per_day - self.today),
-            max(0, TIER.in_flight - len(self.running)),
+            max(0, int((self.tier.burst * interval - ahead) // interval)),
+            max(0, int((self.tier.tokens_per_minute - self.owed) // 1)),
+            max(0, self.tier.tokens_per_day - self.today),
+            max(0, self.tier.in_flight - len(self.running)),
         ]
 
 
@@ -136,7 +146,7 @@ class LimiterMachine(RuleBasedStateMachine):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self.book = Rules(now=20_000 * DAY - 45_000)
+        self.book = Rules(now=20_000 * DAY - 45_000, tier=WIDE)
         self.owner = f"model:{uuid4().hex}"
         self.runner = asyncio.Runner()
         clock = lambda: self.book.now  # noqa: E731
@@ -147,6 +157,10 @@ class LimiterMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.runner.run(self.redis.close())
         self.runner.close()
+
+    @initialize(tier=st.sampled_from(TIERS))
+    def choose(self, tier: Tier) -> None:
+        self.book.tier = tier
 
     @rule(target=leases, prompt=st.integers(0, 60), completion=st.integers(0, 120))
     def reserve(self, prompt: int, completion: int) -> Any:
@@ -200,19 +214,21 @@ class LimiterMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_span_of_time_admits_more_than_burst_and_rate(self) -> None:
-        times = self.book.admitted
+        times, tier = self.book.admitted, self.book.tier
         for first, start in enumerate(times):
             for count, end in enumerate(times[first:], start=1):
-                assert count <= TIER.burst + Fraction((end - start) * TIER.requests_per_minute, 60_000)
+                assert count <= self.book.tier.burst + Fraction(
+                    (end - start) * self.book.tier.requests_per_minute, 60_000
+                )
 
     def _reserve(self, limiter: Limiter, cost: Cost) -> Lease | LimitExceeded:
         try:
-            return self.runner.run(limiter.reserve(self.owner, TIER, cost))
+            return self.runner.run(limiter.reserve(self.owner, self.book.tier, cost))
         except LimitExceeded as refusal:
             return refusal
 
     def _usage(self, limiter: Limiter) -> tuple[LimitState, ...]:
-        return self.runner.run(limiter.usage(self.owner, TIER))
+        return self.runner.run(limiter.usage(self.owner, self.book.tier))
 
     def _both(self, call: Any, pair: Pair) -> None:
         self.runner.run(call(self.memory, pair.in_memory))
@@ -222,5 +238,5 @@ class LimiterMachine(RuleBasedStateMachine):
 def test_both_limiters_follow_the_rules_step_by_step(redis_url: str) -> None:
     run_state_machine_as_test(
         lambda: LimiterMachine(redis_url),  # type: ignore[arg-type]
-        settings=settings(max_examples=60, stateful_step_count=40, deadline=None, derandomize=True),
+        settings=settings(max_examples=80, stateful_step_count=40, deadline=None, derandomize=True),
     )

@@ -81,6 +81,14 @@ async def test_a_settled_lease_leaves_no_trace(limiter: StoreLimiter, client: re
     assert await _keys(client, owner) == [f"rl:{{{owner}}}:spent"]
 
 
+async def test_time_is_the_servers(redis_url: str, client: redis.asyncio.Redis) -> None:
+    store = RedisStore(connect(redis_url, patience=5), lease_seconds=30, patience=5)
+    seconds, microseconds = await client.time()
+    reading = await store.read(f"user:{uuid4()}", FREE)
+    assert -1 <= reading.now - (seconds * 1000 + microseconds / 1000) <= 60_000
+    await store.close()
+
+
 async def test_a_clock_that_jumps_back_frees_nothing_and_blocks_nobody(redis_url: str) -> None:
     now = 20_000 * 86_400_000 + 3_600_000
     store = RedisStore(connect(redis_url, patience=5), lease_seconds=30, patience=5, clock=lambda: now)

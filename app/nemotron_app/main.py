@@ -1,7 +1,7 @@
 """How are the parts put together?"""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from nemotron_app.caller import Authenticator, Open
 from nemotron_app.drain import Drain
 from nemotron_app.errors import EXPECTED, INVALID_REQUEST, BadRequest, Problem, problem_of
 from nemotron_app.gateway import Gateway
+from nemotron_app.late_page import LatePage
 from nemotron_app.meter import Meter, Unmetered
 from nemotron_app.middleware.admit import Admit
 from nemotron_app.middleware.authenticate import Authenticate
@@ -50,6 +51,7 @@ class Parts:
     telemetry: Telemetry = field(default_factory=Telemetry)
     authenticator: Authenticator = field(default_factory=Open)
     meter: Meter = field(default_factory=Unmetered)
+    page: LatePage | None = None
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -69,6 +71,8 @@ def create_app(parts: Parts) -> FastAPI:
     routers = [module.router for module in (chat, completions, models, tokens, health)]
     for router in (*routers, catch_rest([route for each in routers for route in each.routes])):
         app.include_router(router)
+    if parts.page is not None:
+        app.mount("/", parts.page)
     app.openapi = lambda: documents.describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     return app
 
@@ -76,12 +80,13 @@ def create_app(parts: Parts) -> FastAPI:
 def _lifespan(parts: Parts) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-        engine = await parts.open_engine(parts.settings)
-        app.state.gateway = _gateway(parts, engine)
-        try:
+        async with AsyncExitStack() as stack:
+            engine = await parts.open_engine(parts.settings)
+            stack.push_async_callback(engine.aclose)
+            app.state.gateway = _gateway(parts, engine)
+            if parts.page is not None:
+                await stack.enter_async_context(parts.page.opening())
             yield
-        finally:
-            await engine.aclose()
 
     return lifespan
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from nemotron_app import __version__
 from nemotron_app.engines import open_engine
+from nemotron_app.late_page import LatePage
 from nemotron_app.main import Parts, create_app
 from nemotron_app.serve import Server, Stopping, bind, loopback_url
 from nemotron_app.settings import Settings
@@ -26,17 +27,19 @@ def run(settings: Settings) -> int:
         print(f"nemotron-playground: {message}", file=sys.stderr)
         return 2
     url = loopback_url(sock)
-    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine)
-    app = create_app(parts)
-    if settings.page:
-        _mount_page(app, url)
+    page = LatePage(lambda: _build_page(url)) if settings.page else None
+    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine, page=page)
     stopping = Stopping(drain=parts.drain, seconds=settings.drain_seconds)
-    Server(app, stopping, lambda: print(f"Nemotron Playground is at {url}", flush=True)).run([sock])
+    Server(create_app(parts), stopping, lambda: print(f"Nemotron Playground is at {url}", flush=True)).run(
+        [sock]
+    )
     return 0
 
 
-def _mount_page(app: FastAPI, url: str) -> None:
+def _build_page(url: str) -> FastAPI:
     from nemotron_app.ui.mount import mount_page
     from nemotron_app.ui.site import Site
 
+    app = FastAPI(openapi_url=None)
     mount_page(app, Site(api_url=url, version=__version__))
+    return app

@@ -63,7 +63,7 @@ class Telemetry:
             self._duration.labels(*variant).observe(elapsed)
         for usage in record.tally.usages.values():
             self._count(usage, variant)
-        if route != _ELSEWHERE:
+        if route != _PAGE:
             requests_log.info(json.dumps(_line(route, elapsed, record)))
 
     def _count(self, usage: Usage, variant: tuple[str, ...]) -> None:
@@ -92,13 +92,14 @@ class Telemetry:
         return generate_latest(self._registry)
 
 
-_ELSEWHERE = "other"
+_PAGE = "page"
+_API = ("/v1/", "/tokenize", "/detokenize", "/metrics")
 
 
 def _route_of(scope: Scope) -> str:
     """The route's pattern, so that a made-up path makes no new label; the page's own traffic is one."""
-    path = getattr(scope.get("route"), "path", _ELSEWHERE)
-    return path if isinstance(path, str) and path else _ELSEWHERE
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) and scope["path"].startswith(_API) else _PAGE
 
 
 def _labels(variant: Variant | None) -> tuple[str, ...]:

@@ -126,9 +126,14 @@ async def serve(drain: Drain) -> AsyncGenerator[Serve, None]:
                 return engine
 
             given = {name: options.pop(name) for name in ("authenticator", "meter") if name in options}
-            settings = Settings(page=False, **options)
+            page = options.pop("late_page", None)
             parts = Parts(
-                settings=settings, catalog=Catalog.read(), open_engine=open_engine, drain=drain, **given
+                settings=Settings(page=page is not None, **options),
+                catalog=Catalog.read(),
+                open_engine=open_engine,
+                drain=drain,
+                page=page,
+                **given,
             )
             url = await stack.enter_async_context(_running(parts))
             return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))

@@ -6,7 +6,7 @@ import schemathesis
 
 
 @schemathesis.hook
-def before_call(context: Any, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+def before_call(context: Any, case: "schemathesis.Case[Any]", kwargs: dict[str, Any]) -> None:
     """To a model that answers: a made-up name would only ever find that there is no such model."""
     body = case.body
     if isinstance(body, dict) and isinstance(name := body.get("model"), str) and 1 <= len(name) <= 256:

@@ -217,9 +217,7 @@ class LimiterMachine(RuleBasedStateMachine):
         times, tier = self.book.admitted, self.book.tier
         for first, start in enumerate(times):
             for count, end in enumerate(times[first:], start=1):
-                assert count <= self.book.tier.burst + Fraction(
-                    (end - start) * self.book.tier.requests_per_minute, 60_000
-                )
+                assert count <= tier.burst + Fraction((end - start) * tier.requests_per_minute, 60_000)
 
     def _reserve(self, limiter: Limiter, cost: Cost) -> Lease | LimitExceeded:
         try:

@@ -1,5 +1,6 @@
 """Real database servers, a clock that only a test moves, and a small site with accounts."""
 
+import asyncio
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ from typing import Annotated, Any
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import Depends, FastAPI, Request
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -182,6 +184,30 @@ async def make_site(tmp_path: Path, clock: SteppedClock) -> AsyncIterator[MakeSi
             return Site(accounts, _app(accounts), stack)
 
         yield make
+
+
+Serve = Callable[[Any], Awaitable[str]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves an app over a socket of this machine, and tells its address."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(app: Any) -> str:
+            listener = stack.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            program = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+            task = asyncio.create_task(program.serve([listener]))
+            stack.push_async_callback(_stop, program, task)
+            return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        yield begin
+
+
+async def _stop(program: uvicorn.Server, task: asyncio.Task[None]) -> None:
+    program.should_exit = True
+    await task
 
 
 @pytest.fixture

@@ -2,29 +2,20 @@
 
 import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from nemotron_app.accounts import key_text
 from nemotron_app.accounts.device_login import Invitation, LoginFailed, log_in
 
 
 @pytest.fixture
-async def server(local_site: Any) -> AsyncIterator[str]:
-    """The address of the single-user site, over a socket."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(local_site.app, log_level="warning", lifespan="off")
-        program = uvicorn.Server(config)
-        task = asyncio.create_task(program.serve([listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        program.should_exit = True
-        await task
+async def server(local_site: Any, serve: Any) -> str:
+    """The address of the single-user site."""
+    address: str = await serve(local_site.app)
+    return address
 
 
 class Person:

@@ -24,7 +24,8 @@ from nemotron_app.errors import NotFound
 Client = OpenIdClient | PlainOAuthClient
 
 _NEXT = "next"
-_REFUSALS = (AuthlibBaseError, JoseError, SignInRefused)
+# A provider that answers with anything but JSON of the right shape raises ValueError or KeyError.
+_REFUSALS = (AuthlibBaseError, JoseError, SignInRefused, ValueError, KeyError)
 _log = logging.getLogger(__name__)
 
 

@@ -28,6 +28,7 @@ _ALGORITHMS = (
     "Ed25519",
     "EdDSA",
 )
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _LEEWAY_SECONDS = 30
 TIMEOUT_SECONDS = 10
 
@@ -47,6 +48,7 @@ class OpenIdClient(StarletteOAuth2App):
                 "scope": provider.scope,
                 "code_challenge_method": "S256",
                 "timeout": TIMEOUT_SECONDS,
+                "leeway": 0,  # so that a token of a minute can be used at all
             },
         )
 
@@ -55,6 +57,10 @@ class OpenIdClient(StarletteOAuth2App):
         metadata: dict[str, Any] = await super().load_server_metadata()
         if metadata.get("issuer") != self.provider.issuer:
             raise SignInRefused(f"{self.provider.title} says that it is someone else.", code="wrong_issuer")
+        if not all(metadata.get(name) for name in _ENDPOINTS):
+            raise SignInRefused(
+                f"{self.provider.title} does not say where it signs in.", code="bad_discovery"
+            )
         offered = metadata.get("id_token_signing_alg_values_supported", [])
         metadata["id_token_signing_alg_values_supported"] = [name for name in offered if name in _ALGORITHMS]
         return metadata

@@ -28,6 +28,7 @@ class PlainOAuthClient(StarletteOAuth2App):
                 "code_challenge_method": "S256",
                 "token_endpoint_auth_method": "client_secret_post",
                 "timeout": TIMEOUT_SECONDS,
+                "leeway": 0,  # so that a token of a minute can be used at all
             },
         )
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nemotron_backend.embedded.cache_memory import bytes_of
+from nemotron_backend.embedded.cache_memory import bytes_of, common_length
 from nemotron_backend.embedded.core import Core
 from nemotron_backend.embedded.messages import Emitted, Refused, Submit
 from nemotron_backend.embedded.options import EmbeddedOptions
@@ -334,6 +334,31 @@ def test_requests_wait_for_memory_in_the_order_they_came() -> None:
     assert (driver.core.gauges.num_running, driver.core.gauges.num_waiting) == (1, 2)
     driver.finish()
     assert list(driver.deltas) == [1, 2, 3]
+
+
+def test_small_requests_do_not_overtake_one_that_waits_for_memory() -> None:
+    driver = Driver(cache_limit_bytes=600)
+    driver.core.submit(_submit(1, [1] * 20, stopping=_stopping(20)))
+    driver.core.submit(_submit(2, [2] * 30, stopping=_stopping(20)))
+    driver.core.submit(_submit(3, [3] * 2, stopping=_stopping(2)))
+    driver.step()
+    assert [sequence.request_id for sequence in driver.core.scheduler.waiting] == [2, 3]
+
+
+def test_what_a_copied_cache_may_grow_to_is_reserved() -> None:
+    driver = Driver(cache_limit_bytes=10**6)
+    stopping = Stopping(max_tokens=15, strings=(), token_ids=(), ignore_eos=True)
+    driver.run(_submit(1, range(1, 21), num_choices=2, stopping=stopping))
+    assert len(driver.ids(1, 1)) == 15
+
+
+@given(st.lists(st.integers(0, 2), max_size=9), st.lists(st.integers(0, 2), max_size=9), st.integers(0, 9))
+def test_a_common_beginning_ends_at_the_first_difference(
+    left: list[int], right: list[int], shared: int
+) -> None:
+    right = left[:shared] + right
+    differences = (place for place, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1])
+    assert common_length(left, right) == next(differences, min(len(left), len(right)))
 
 
 def test_a_request_that_can_never_fit_is_refused() -> None:

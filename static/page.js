@@ -47,12 +47,14 @@
     setTimeout(() => (button.textContent = word), 1500);
   };
 
+  const tell = (name, detail) => {
+    const target = document.querySelector("#np-turn-actions .html-container > *");
+    target?.dispatchEvent(new CustomEvent(name, { detail }));
+  };
   const deleteTurn = (button) => {
     const rows = [...document.querySelectorAll("#np-transcript .user-row")];
     const follows = (row) => row.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
-    const turn = rows.filter(follows).length - 1;
-    const target = document.querySelector("#np-turn-actions .html-container > *");
-    target?.dispatchEvent(new CustomEvent("np-delete", { detail: { turn } }));
+    tell("np-delete", { turn: rows.filter(follows).length - 1 });
   };
 
   document.addEventListener("click", (event) => {
@@ -62,6 +64,7 @@
     else if (hit("[data-panel-switch]")) showPanel(!isPanelOpen());
     else if (hit(".np-copy")) copy(hit(".np-copy"));
     else if (hit(".np-delete")) deleteTurn(hit(".np-delete"));
+    else if (hit("[data-again]")) tell("np-again", {});
   });
 
   document.addEventListener("keydown", (event) => {
@@ -75,7 +78,7 @@
   });
 
   // Sentences are read out as they are finished; token by token nobody could listen.
-  const SENTENCE = /[^.!?\n]+[.!?\n]+/g;
+  const SENTENCE = /[^.!?]*[.!?]+(?=\s+\S)/g;
   let announced = 0;
   const announce = () => {
     const answers = document.querySelectorAll("#np-transcript .bot-row .message-content");
@@ -105,6 +108,10 @@
     }
     document.querySelector("#np-transcript .placeholder-content")?.removeAttribute("role");
     document.querySelector("#np-transcript .examples")?.setAttribute("role", "group");
+    for (const retry of document.querySelectorAll("#np-transcript button[title=Retry]")) {
+      retry.title = words().regenerate;
+      retry.setAttribute("aria-label", words().regenerate);
+    }
     name("#np-transcript textarea", words().edit);
     name("#np-transcript .code_wrap button", words().copy);
     document.body.classList.toggle("np-busy", isShown(byId("np-stop")));

@@ -52,6 +52,13 @@ class Dialogue:
         async for changes in self._answer(values, request, again):
             yield changes
 
+    async def ask_again(self, values: Values, request: gr.Request) -> Updates:
+        """Ask the last question once more, which may have no answer yet."""
+        said = self._said(values)
+        again = said.again_from(len(said.turns) - 1) if said.turns else said
+        async for changes in self._answer(values, request, again):
+            yield changes
+
     async def edit(self, values: Values, event: gr.EditData, request: gr.Request) -> Updates:
         """An edited question is asked instead; an edited answer stands as if it had been given."""
         said, index = self._said(values), _index(event)
@@ -92,7 +99,8 @@ class Dialogue:
     async def _answer(self, values: Values, request: gr.Request, conversation: Conversation) -> Updates:
         model, session = self._model(values), _session(request)
         readiness = values[self._widgets.memory.readiness]
-        if model is None or obstacle(readiness, model) or session in self._feeds:
+        is_idle = session not in self._feeds and bool(conversation.turns)
+        if model is None or obstacle(readiness, model) or not is_idle:
             # The chat widget may have changed by itself already; show what is true.
             yield self._redraw.conversation(self._said(values))
             return

@@ -31,6 +31,7 @@ def connect(page: gr.Blocks, widgets: Widgets, dialogue: Dialogue, panel: Panel)
     _on(chat.transcript.retry, dialogue.regenerate)
     _on(chat.transcript.edit, dialogue.edit)
     _on(chat.turn_actions.delete_turn, dialogue.delete)
+    _on(chat.turn_actions.ask_again, dialogue.ask_again)
     _on(chat.stop.click, dialogue.stop)
     _on(chat.new_chat.click, dialogue.start_over)
     _on(widgets.export.tab.select, dialogue.show_code)
@@ -40,6 +41,14 @@ def _listener(widgets: Widgets) -> Callable[[Callable[..., Any], Callable[..., A
     inputs, outputs = widgets.inputs(), widgets.outputs()
 
     def listen(trigger: Callable[..., Any], handler: Callable[..., Any]) -> None:
-        trigger(handler, inputs, outputs, show_progress="hidden", api_visibility="private")
+        # "once" would drop a click in the moment between the last word and the end of its event.
+        trigger(
+            handler,
+            inputs,
+            outputs,
+            show_progress="hidden",
+            api_visibility="private",
+            trigger_mode="multiple",
+        )
 
     return listen

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
 REDRAW_SECONDS = 0.04
+PULSE_SECONDS = 0.5
 
 
 class Feed(Generic[Item]):
@@ -18,6 +19,7 @@ class Feed(Generic[Item]):
 
     def __init__(self, source: AsyncGenerator[Item, None], *, seconds: float = REDRAW_SECONDS) -> None:
         self.is_stopped = False
+        self._is_over = False
         self._seconds = seconds
         self._arrived: asyncio.Queue[Item | None] = asyncio.Queue()
         self._pump = asyncio.create_task(self._read(source))
@@ -30,11 +32,13 @@ class Feed(Generic[Item]):
     async def batches(self) -> AsyncGenerator[list[Item], None]:
         """What arrived: at once if it is the first thing, then at most once every `seconds`.
 
-        What the source raises is raised here, after all that it gave.
+        In silence an empty batch comes now and then: Gradio notices that a visitor has left, and closes
+        this generator, only between two of its items. What the source raises is raised here, after all
+        that it gave.
         """
         try:
-            while (first := await self._arrived.get()) is not None:
-                yield [first, *self._rest()]
+            while not self._is_over:
+                yield await self._batch()
                 await asyncio.sleep(self._seconds)
             if not self.is_stopped:
                 await self._pump
@@ -50,12 +54,18 @@ class Feed(Generic[Item]):
         finally:
             self._arrived.put_nowait(None)
 
-    def _rest(self) -> list[Item]:
+    async def _batch(self) -> list[Item]:
+        """The next item and all that are there with it; none if there is silence, or the end."""
         batch: list[Item] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PULSE_SECONDS):
+                self._take(await self._arrived.get(), batch)
         while not self._arrived.empty():
-            item = self._arrived.get_nowait()
-            if item is None:
-                self._arrived.put_nowait(None)
-                break
-            batch.append(item)
+            self._take(self._arrived.get_nowait(), batch)
         return batch
+
+    def _take(self, item: Item | None, batch: list[Item]) -> None:
+        if item is None:
+            self._is_over = True
+        else:
+            batch.append(item)

@@ -18,6 +18,7 @@ def alert(trouble: Trouble) -> str:
             element("strong", trouble.title)
             + element("p", trouble.message)
             + element("p", trouble.way_out, class_="np-way-out")
+            + element("button", strings.REGENERATE, type="button", data_again=True)
             + (element("code", request_id) if request_id else Markup()),
             class_="np-alert",
             role="alert",

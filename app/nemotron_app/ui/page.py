@@ -102,6 +102,7 @@ def _switches() -> Markup:
         data_edit=strings.EDIT_LABEL,
         data_copy=strings.COPY,
         data_delete=strings.DELETE,
+        data_regenerate=strings.REGENERATE,
     )
     return element("div", panel + scheme + words, class_="np-switches")
 
@@ -171,7 +172,10 @@ def _composer() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
 def _turn_actions() -> gr.HTML:
     """Nothing to see: `static/page.js` puts the buttons at the turns and sends their clicks here."""
     return gr.HTML(
-        js_on_load="element.addEventListener('np-delete', (event) => trigger('delete_turn', event.detail));",
+        js_on_load="""
+        element.addEventListener('np-delete', (event) => trigger('delete_turn', event.detail));
+        element.addEventListener('np-again', () => trigger('ask_again'));
+        """,
         elem_id="np-turn-actions",
         apply_default_css=False,
     )

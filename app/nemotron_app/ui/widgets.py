@@ -11,7 +11,7 @@ from nemotron_app.ui.controls import Controls
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Where people and models talk; `turn_actions` tells which turn is to be deleted."""
+    """Where people and models talk; `turn_actions` tells what the buttons at the turns ask for."""
 
     transcript: gr.Chatbot
     turn_actions: gr.HTML

@@ -1,6 +1,7 @@
 """A browser in front of a real server, over an engine whose every word a test can hold back."""
 
 import asyncio
+import subprocess
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future
@@ -64,12 +65,14 @@ class Stage:
         self.is_held = False
         self.num_running = 0
         self.requests: list[GenerationRequest] = []
+        self.started = threading.Event()
         self.freed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._permits = asyncio.Semaphore(0)
 
     def let(self, number: int) -> None:
-        """Let so many more words go."""
+        """Let so many more words go, of an answer that has begun or soon will."""
+        assert self.started.wait(timeout=10)
         assert self._loop is not None
         for _ in range(number):
             self._loop.call_soon_threadsafe(self._permits.release)
@@ -78,6 +81,7 @@ class Stage:
         self._loop = asyncio.get_running_loop()
         self.requests.append(request)
         self.freed.clear()
+        self.started.set()
         self.num_running += 1
         try:
             if self.trouble is not None:
@@ -223,7 +227,19 @@ def visit(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterat
     yield open_page
     ARTIFACTS.mkdir(exist_ok=True)
     for number, page in enumerate(pages):
-        page.screenshot(path=ARTIFACTS / f"{request.node.name}-{number}.png")
+        if not page.is_closed():
+            page.screenshot(path=ARTIFACTS / f"{request.node.name}-{number}.png")
         page.context.close()
     assert errors == []
     assert [url for url in asked if not url.startswith((f"{site}/", "data:", "blob:"))] == []
+
+
+@pytest.fixture(scope="session")
+def axe_script() -> str:
+    """The accessibility checker axe-core, from the lock file of the Node tests."""
+    folder = Path(__file__).parents[1] / "node"
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return script.read_text("utf-8")

@@ -4,8 +4,10 @@ from playwright.sync_api import Locator, Page, expect
 
 
 def ask(page: Page, question: str) -> None:
+    num_asked = questions(page).count()
     page.get_by_label("Message", exact=True).fill(question)
     page.get_by_role("button", name="Send", exact=True).click()
+    expect(questions(page)).to_have_count(num_asked + 1)
 
 
 def answers(page: Page) -> Locator:
@@ -65,7 +67,7 @@ def test_closing_the_tab_frees_the_engine(visit, stage) -> None:
     ask(page, "one two three")
     stage.let(1)
     expect(answers(page)).to_have_text(["one"])
-    page.goto("about:blank")
+    page.close()
     assert stage.freed.wait(timeout=10)
 
 
@@ -104,9 +106,11 @@ def test_regenerate_asks_the_same_question_with_another_seed(visit, stage) -> No
     page = visit()
     ask(page, "again please")
     settled(page)
-    page.get_by_role("button", name="Retry").click()
+    stage.is_held = True
+    page.get_by_role("button", name="Regenerate").click()
+    expect(answers(page)).to_have_count(0)
+    stage.let(2)
     expect(answers(page)).to_have_text(["again please"])
-    settled(page)
     first, second = stage.requests
     assert first.prompt == second.prompt
     assert first.sampling.seed != second.sampling.seed
@@ -179,7 +183,8 @@ def test_thoughts_stand_in_a_fold_of_their_own(visit, stage) -> None:
 
 def test_an_empty_message_is_not_sent(visit, stage) -> None:
     page = visit()
-    ask(page, "   ")
+    page.get_by_label("Message", exact=True).fill("   ")
+    page.get_by_role("button", name="Send", exact=True).click()
     ask(page, "real")
     expect(answers(page)).to_have_text(["real"])
     assert len(stage.requests) == 1

@@ -173,7 +173,6 @@ def _submit(request_id: int, token_ids: Sequence[int], **changes: object) -> Sub
         "num_choices": 1,
         "num_top_logprobs": None,
         "trace": False,
-        "field": "prompt",
         "arrived": 0.0,
     }
     return Submit(**(fields | changes))  # type: ignore[arg-type]

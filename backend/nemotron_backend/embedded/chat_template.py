@@ -22,8 +22,7 @@ class ChatTemplate:
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
         environment.filters["tojson"] = _to_json
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+        environment.globals.update(raise_exception=_refuse, strftime_now=_now)
         self._template = environment.from_string(source)
         self._special_tokens = special_tokens
 
@@ -57,6 +56,10 @@ def _plain(message: Message) -> dict[str, str]:
 
 def _refuse(message: str) -> NoReturn:
     raise TemplateError(message)
+
+
+def _now(form: str) -> str:
+    return datetime.now().strftime(form)
 
 
 # Jinja's own filter escapes HTML, which no prompt wants.

@@ -20,7 +20,7 @@ from nemotron_backend.embedded.messages import (
 )
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.embedded.supervisor import Sleep, Supervisor
-from nemotron_backend.embedded.tokenization import Tokenization, field_of
+from nemotron_backend.embedded.tokenization import Tokenization
 from nemotron_backend.engine import (
     EngineFailed,
     EngineStarting,
@@ -106,6 +106,10 @@ class EmbeddedEngine:
         await self._supervisor.aclose()
         self._end("failed", "the engine is closed")
 
+    def on_begin(self) -> None:
+        """A process runs, and will say how far it is."""
+        self._changed.set()
+
     async def on_message(self, message: FromWorker) -> None:
         """Take what the process says."""
         match message:
@@ -155,7 +159,6 @@ class EmbeddedEngine:
             id=self._answers.open(),
             variant=request.variant,
             token_ids=token_ids,
-            field=field_of(request.prompt),
             sampling=request.sampling,
             stopping=request.stopping,
             num_choices=request.num_choices,

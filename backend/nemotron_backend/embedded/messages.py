@@ -25,7 +25,6 @@ class Submit(Message, frozen=True, kw_only=True):
     id: int
     variant: Variant
     token_ids: tuple[int, ...]
-    field: str
     sampling: Sampling
     stopping: Stopping
     num_choices: int

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -12,7 +13,7 @@ class ProgressReport:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._said = ""
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[NoReturn] | None = None
         self._step = ""
 
     def __call__(self, step: str, fraction: float | None = None) -> None:

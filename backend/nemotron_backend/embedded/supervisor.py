@@ -22,6 +22,10 @@ _LONGEST_PAUSE = 30.0
 class Listener(Protocol):
     """Who is told what the process says and does."""
 
+    def on_begin(self) -> None:
+        """A process runs, and will say how far it is."""
+        ...
+
     async def on_message(self, message: FromWorker) -> None:
         """The process said something."""
         ...
@@ -96,6 +100,7 @@ class Supervisor:
         connection = self._connection = await Connection.open()
         try:
             connection.send(Load(options=self._options))
+            self._listener.on_begin()
             while (message := await connection.receive()) is not None:
                 run.was_ready = run.was_ready or isinstance(message, Ready)
                 run.failure = message.reason if isinstance(message, StartFailed) else run.failure

@@ -97,6 +97,6 @@ def field_of(prompt: Prompt) -> str:
 def _special_tokens(folder: Path) -> dict[str, str]:
     file = folder / "tokenizer_config.json"
     config: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    found = {name: config.get(name) for name in _SPECIAL}
+    found: dict[str, str | dict[str, str] | None] = {name: config.get(name) for name in _SPECIAL}
     texts = {name: value["content"] if isinstance(value, dict) else value for name, value in found.items()}
     return {name: text for name, text in texts.items() if isinstance(text, str)}

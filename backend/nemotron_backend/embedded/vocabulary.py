@@ -93,8 +93,8 @@ def _end_ids(folder: Path, ids: dict[str, int]) -> Collection[int]:
     configs = (_read_json(folder / name) for name in ("generation_config.json", "config.json"))
     ends: set[int] = set()
     for config in configs:
-        value = config.get("eos_token_id")
+        value: int | list[int] | None = config.get("eos_token_id")
         ends |= set(value) if isinstance(value, list) else {value} if value is not None else set()
-    token = _read_json(folder / "tokenizer_config.json").get("eos_token")
+    token: str | dict[str, str] | None = _read_json(folder / "tokenizer_config.json").get("eos_token")
     text = token["content"] if isinstance(token, dict) else token
     return ends | ({ids[text]} if text in ids else set())

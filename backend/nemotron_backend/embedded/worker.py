@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Lock, Thread
+from types import FrameType
 
 import torch
 
@@ -80,13 +81,17 @@ class Channel:
 def main() -> None:
     """Serve what the first message asks for."""
     # Ctrl-C in a terminal goes to every process; the gateway's end decides when this one ends.
-    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGINT, _ignore)
     logging.basicConfig(level=logging.INFO, format="engine process: %(message)s")
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first = channel.receive(wait=True)
     if not first or not isinstance(first[0], Load):
         raise SystemExit("the first message must say what to load")
     _serve(channel, first[0])
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Unlike SIG_IGN, this is not passed on to the processes that this one starts."""
 
 
 def _serve(channel: Channel, order: Load) -> None:

@@ -28,7 +28,7 @@ def step(network: Network, chunks: Sequence[Chunk], clock: Callable[[], float]) 
     started = clock()
     rows = iter(run(network, chunks))
     milliseconds = 1000 * (clock() - started)
-    advances = []
+    advances: list[Advance] = []
     for chunk, kind, is_complete in zip(chunks, kinds, completed, strict=True):
         tokens = (_draw(chunk.sequence, next(rows)),) if is_complete else ()
         chunk.sequence.record(_forward(chunk.sequence, kind, milliseconds, tokens))

@@ -1,7 +1,7 @@
 """Does the server still take requests, and how many answers are under way?"""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 
 _SECONDS_TO_SAY_GOODBYE = 5.0
@@ -23,7 +23,7 @@ class Drain:
         return self._num_active
 
     @contextmanager
-    def taking(self) -> Iterator[None]:
+    def taking(self) -> Generator[None]:
         """Count one answer while it is under way."""
         self._num_active += 1
         self._idle.clear()

@@ -116,7 +116,7 @@ class Problem:
     message: str
     code: str | None = None
     param: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def envelope(self, request_id: str) -> dict[str, Any]:
         """OpenAI's `error` object, with NVIDIA's four fields beside it."""

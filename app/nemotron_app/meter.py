@@ -18,7 +18,7 @@ class Lease:
     """What was set aside for one call; `headers` go out with the answer."""
 
     id: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Meter(Protocol):

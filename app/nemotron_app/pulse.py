@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nemotron_app.errors import EngineSilent, NotReady
 
@@ -48,7 +48,9 @@ async def with_pulse(
                 yield None
             pause = patience.keep_alive
     finally:
-        await _close(source, waiting, cutting)
+        await _abandon(cutting)
+        await _abandon(waiting)
+        await source.aclose()
 
 
 def _check_silence(seconds: float, patience: Patience) -> None:
@@ -56,10 +58,6 @@ def _check_silence(seconds: float, patience: Patience) -> None:
         raise EngineSilent(f"the engine said nothing for {seconds:g} seconds", code="engine_silent")
 
 
-async def _close(
-    source: AsyncGenerator[Item, None], *tasks: "asyncio.Future[Item] | asyncio.Future[bool]"
-) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await source.aclose()
+async def _abandon(task: "asyncio.Future[Any]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

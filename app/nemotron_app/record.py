@@ -23,7 +23,7 @@ class Record:
     status: int = 500
     # The status once it can no longer be sent: the client left, or the stream broke.
     late_status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def outcome(self) -> int:

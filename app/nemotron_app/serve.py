@@ -84,6 +84,6 @@ def bind(host: str, port: int) -> socket.socket:
 
 def loopback_url(sock: socket.socket) -> str:
     """Where this machine itself finds a bound socket."""
-    host, port = sock.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    name: tuple[str, int] = sock.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])
+    return f"http://[{host}]:{name[1]}" if ":" in host else f"http://{host}:{name[1]}"

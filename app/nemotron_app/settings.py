@@ -30,39 +30,47 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
-    port: int = Field(7860, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
-    page: bool = Field(True, description="Serve the page beside the API.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
+    port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    page: bool = Field(default=True, description="Serve the page beside the API.")
     engine: Literal["embedded", "echo", "embedded+echo"] = Field(
-        "embedded", description="What answers: `embedded` runs models on this machine, `echo` repeats."
+        default="embedded",
+        description="What answers: `embedded` runs models on this machine, `echo` repeats.",
     )
-    echo_delay: float = Field(0.0, ge=0, le=60, description="Seconds between the tokens of an echo.")
+    echo_delay: float = Field(default=0.0, ge=0, le=60, description="Seconds between the tokens of an echo.")
     checkpoint: Path | None = Field(
-        None, description="Folder of a checkpoint in Hugging Face format to serve instead of SmolLM2."
+        default=None, description="Folder of a checkpoint in Hugging Face format to serve instead of SmolLM2."
     )
     cache_dir: Path | None = Field(
-        None, description="Folder for prepared checkpoints; the user's cache if unset."
+        default=None, description="Folder for prepared checkpoints; the user's cache if unset."
     )
-    threads: int = Field(0, ge=0, description="CPU threads of the engine; 0 leaves the choice to torch.")
-    cache_limit: PositiveInt = Field(2 << 30, description="Bytes the engine may keep for attention caches.")
-    context: int = Field(0, ge=0, description="Tokens of context; 0 takes the model's own.")
-    max_running: PositiveInt = Field(16, description="Most sequences in the engine's batch.")
-    max_waiting: PositiveInt = Field(64, description="Most requests in the engine's queue.")
-    prefill_chunk: PositiveInt = Field(256, description="Most prompt tokens that one step reads.")
-    max_body_bytes: PositiveInt = Field(4 << 20, description="Largest request body that is read.")
-    max_choices: PositiveInt = Field(16, description="Largest `n`, and most prompts, of one request.")
-    body_seconds: PositiveFloat = Field(30.0, description="How long a request body may take to arrive.")
+    threads: int = Field(
+        default=0, ge=0, description="CPU threads of the engine; 0 leaves the choice to torch."
+    )
+    cache_limit: PositiveInt = Field(
+        default=2 << 30, description="Bytes the engine may keep for attention caches."
+    )
+    context: int = Field(default=0, ge=0, description="Tokens of context; 0 takes the model's own.")
+    max_running: PositiveInt = Field(default=16, description="Most sequences in the engine's batch.")
+    max_waiting: PositiveInt = Field(default=64, description="Most requests in the engine's queue.")
+    prefill_chunk: PositiveInt = Field(default=256, description="Most prompt tokens that one step reads.")
+    max_body_bytes: PositiveInt = Field(default=4 << 20, description="Largest request body that is read.")
+    max_choices: PositiveInt = Field(default=16, description="Largest `n`, and most prompts, of one request.")
+    body_seconds: PositiveFloat = Field(
+        default=30.0, description="How long a request body may take to arrive."
+    )
     hold_seconds: PositiveFloat = Field(
-        5.0, description="How long a stream's status line waits for the first token, so that errors have one."
+        default=5.0,
+        description="How long a stream's status line waits for the first token, so that errors have one.",
     )
     keep_alive_seconds: PositiveFloat = Field(
-        12.0, description="Silence on a stream after which a comment keeps proxies from closing it."
+        default=12.0, description="Silence on a stream after which a comment keeps proxies from closing it."
     )
     silence_seconds: PositiveFloat = Field(
-        300.0, description="How long an engine may say nothing before its request fails."
+        default=300.0, description="How long an engine may say nothing before its request fails."
     )
     drain_seconds: PositiveFloat = Field(
-        30.0, description="How long running answers may go on after the signal to stop."
+        default=30.0, description="How long running answers may go on after the signal to stop."
     )
 
 

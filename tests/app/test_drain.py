@@ -1,12 +1,14 @@
 """Do running answers end well when the server stops?"""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 
 from nemotron_app.drain import Drain
+from nemotron_app.serve import bind
 from nemotron_backend.request import Delta, GenerationRequest, Usage
 
 CHAT = "/v1/chat/completions"
@@ -60,3 +62,8 @@ async def test_an_idle_server_has_nothing_to_wait_for() -> None:
     await drain.run(1000)
     assert drain.is_draining
     assert not drain.cut.is_set()
+
+
+def test_small_writes_leave_at_once() -> None:
+    with bind("127.0.0.1", 0) as sock:
+        assert sock.proto == socket.IPPROTO_TCP  # what asyncio looks at before it turns Nagle's delay off

@@ -58,7 +58,8 @@ def _refusal(kind: type[BaseModel], error: ValidationError) -> BadRequest:
     # Of the branches of a union, the one that got furthest is what the caller meant.
     first = max(details, key=lambda detail: len(detail["loc"]))
     if first["type"] == "json_invalid":
-        return BadRequest(f"the body is not valid JSON: {first['ctx']['error']}", code="invalid_json")
+        reason = first["msg"].removeprefix("Invalid JSON: ")
+        return BadRequest(f"the body is not valid JSON: {reason}", code="invalid_json")
     param = _spell(first["loc"])
     if not param:
         return BadRequest("the body must be a JSON object")

@@ -28,7 +28,7 @@ class TemplateArguments(Wire):
     """Arguments of the model's chat template."""
 
     enable_thinking: bool | None = None
-    reasoning_budget: int | None = Field(None, ge=-1, le=MAX_INT)
+    reasoning_budget: int | None = Field(default=None, ge=-1, le=MAX_INT)
 
 
 class ResponseFormat(Wire):
@@ -42,13 +42,15 @@ class ChatBody(GenerationBody):
 
     messages: list[ChatMessage] = Field(min_length=1, max_length=4096)
     max_completion_tokens: int | None = Field(
-        None, ge=1, le=MAX_INT, description="Most tokens to make, thinking included."
+        default=None, ge=1, le=MAX_INT, description="Most tokens to make, thinking included."
     )
-    logprobs: bool | None = Field(None, description="Answer with the log-probability of every token.")
-    top_logprobs: int | None = Field(None, ge=0, le=20, description="How many likely tokens at each place.")
+    logprobs: bool | None = Field(default=None, description="Answer with the log-probability of every token.")
+    top_logprobs: int | None = Field(
+        default=None, ge=0, le=20, description="How many likely tokens at each place."
+    )
     chat_template_kwargs: TemplateArguments | None = None
     reasoning_budget: int | None = Field(
-        None, ge=-1, le=MAX_INT, description="Most tokens of thinking; -1 sets no limit."
+        default=None, ge=-1, le=MAX_INT, description="Most tokens of thinking; -1 sets no limit."
     )
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     response_format: ResponseFormat | None = None

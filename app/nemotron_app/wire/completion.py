@@ -18,9 +18,9 @@ class CompletionBody(GenerationBody):
         | Tokens
         | Annotated[list[Tokens], Field(min_length=1)]
     ) = Field(description="Text or token ids; a list of either gives one answer each.")
-    echo: bool | None = Field(None, description="Only `false` is served.")
-    suffix: str | None = Field(None, description="Not served.")
-    best_of: int | None = Field(None, ge=1, le=20, description="Only the value of `n` is served.")
+    echo: bool | None = Field(default=None, description="Only `false` is served.")
+    suffix: str | None = Field(default=None, description="Not served.")
+    best_of: int | None = Field(default=None, ge=1, le=20, description="Only the value of `n` is served.")
     logprobs: int | None = Field(
-        None, ge=0, le=20, description="Answer with log-probabilities and so many likely tokens."
+        default=None, ge=0, le=20, description="Answer with log-probabilities and so many likely tokens."
     )

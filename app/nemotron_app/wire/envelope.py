@@ -73,4 +73,5 @@ class Envelope:
         if self.asked.show_trace:
             nvext["trace"] = trace
         speculation = speculation_of(tally.verifications)
-        return {"nvext": nvext} | ({"metrics": speculation} if speculation else {})
+        evidence: dict[str, object] = {"nvext": nvext}
+        return evidence | {"metrics": speculation} if speculation else evidence

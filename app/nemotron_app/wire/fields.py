@@ -24,33 +24,37 @@ class Wire(BaseModel):
 class StreamOptions(Wire):
     """What a stream carries besides the text."""
 
-    include_usage: bool = Field(False, description="End with a chunk that has the usage and no choices.")
-    continuous_usage_stats: bool = Field(False, description="Put the usage so far on every chunk.")
+    include_usage: bool = Field(
+        default=False, description="End with a chunk that has the usage and no choices."
+    )
+    continuous_usage_stats: bool = Field(default=False, description="Put the usage so far on every chunk.")
 
 
 class NvExt(Wire):
     """NVIDIA's extension object: the knobs that OpenAI's format has no place for."""
 
-    size: str | None = Field(None, max_length=64, description="Elastic size, such as `12b`.")
-    elastic_size: str | None = Field(None, max_length=64, description="The same as `size`.")
-    precision: str | None = Field(None, max_length=64, description="`bf16`, `fp8` or `nvfp4`.")
+    size: str | None = Field(default=None, max_length=64, description="Elastic size, such as `12b`.")
+    elastic_size: str | None = Field(default=None, max_length=64, description="The same as `size`.")
+    precision: str | None = Field(default=None, max_length=64, description="`bf16`, `fp8` or `nvfp4`.")
     decode: str | None = Field(
-        None, max_length=64, description="`autoregressive`, `diffusion` or `self-speculation`."
+        default=None, max_length=64, description="`autoregressive`, `diffusion` or `self-speculation`."
     )
-    decode_mode: str | None = Field(None, max_length=64, description="The same as `decode`.")
+    decode_mode: str | None = Field(default=None, max_length=64, description="The same as `decode`.")
     thinking_size: str | None = Field(
-        None,
+        default=None,
         max_length=64,
         description="Elastic size that thinks, where it differs from the one that answers.",
     )
     block_length: int | None = Field(
-        None, ge=1, le=4096, description="Tokens that diffusion denoises together."
+        default=None, ge=1, le=4096, description="Tokens that diffusion denoises together."
     )
     threshold: float | None = Field(
-        None, ge=0, le=1, description="Confidence from which diffusion commits a token."
+        default=None, ge=0, le=1, description="Confidence from which diffusion commits a token."
     )
-    max_thinking_tokens: int | None = Field(None, ge=-1, le=MAX_INT, description="Most tokens of thinking.")
-    trace: bool = Field(False, description="Answer with a record of every forward.")
+    max_thinking_tokens: int | None = Field(
+        default=None, ge=-1, le=MAX_INT, description="Most tokens of thinking."
+    )
+    trace: bool = Field(default=False, description="Answer with a record of every forward.")
 
 
 class GenerationBody(Wire):
@@ -63,33 +67,38 @@ class GenerationBody(Wire):
         max_length=256,
         description="Id or alias, with suffixes in any order: `name:12b:nvfp4:diffusion`.",
     )
-    max_tokens: int | None = Field(None, ge=1, le=MAX_INT, description="Most tokens to make.")
-    temperature: float | None = Field(None, ge=0, le=2, description="0 takes the likeliest token.")
+    max_tokens: int | None = Field(default=None, ge=1, le=MAX_INT, description="Most tokens to make.")
+    temperature: float | None = Field(default=None, ge=0, le=2, description="0 takes the likeliest token.")
     top_p: float | None = Field(
-        None, gt=0, le=1, description="Keep the likeliest tokens that have this mass together."
+        default=None, gt=0, le=1, description="Keep the likeliest tokens that have this mass together."
     )
-    top_k: int | None = Field(None, ge=-1, le=MAX_INT, description="Keep so many tokens; 0 or -1 keeps all.")
+    top_k: int | None = Field(
+        default=None, ge=-1, le=MAX_INT, description="Keep so many tokens; 0 or -1 keeps all."
+    )
     min_p: float | None = Field(
-        None, ge=0, le=1, description="Keep tokens at least this likely against the likeliest."
+        default=None, ge=0, le=1, description="Keep tokens at least this likely against the likeliest."
     )
-    repetition_penalty: float | None = Field(None, gt=0, le=2, description="1 does nothing.")
-    presence_penalty: float | None = Field(None, ge=-2, le=2, description="0 does nothing.")
-    frequency_penalty: float | None = Field(None, ge=-2, le=2, description="0 does nothing.")
+    repetition_penalty: float | None = Field(default=None, gt=0, le=2, description="1 does nothing.")
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2, description="0 does nothing.")
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2, description="0 does nothing.")
     logit_bias: dict[TokenId, Annotated[float, Field(ge=-100, le=100)]] | None = Field(
-        None, max_length=1024, description="Added to the logits of tokens, by token id."
+        default=None, max_length=1024, description="Added to the logits of tokens, by token id."
     )
     seed: int | None = Field(
-        None, ge=0, le=MAX_SEED, description="The same request with the same seed gives the same tokens."
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="The same request with the same seed gives the same tokens.",
     )
-    n: int | None = Field(None, ge=1, le=MAX_INT, description="Answers to make.")
+    n: int | None = Field(default=None, ge=1, le=MAX_INT, description="Answers to make.")
     stop: Annotated[list[StopString], Field(max_length=16)] | StopString | None = Field(
-        None, description="Up to 16 strings that end the answer."
+        default=None, description="Up to 16 strings that end the answer."
     )
     stop_token_ids: list[TokenId] | None = Field(
-        None, max_length=64, description="Token ids that end the answer."
+        default=None, max_length=64, description="Token ids that end the answer."
     )
-    ignore_eos: bool = Field(False, description="Go on after the end-of-turn token; for benchmarks.")
-    stream: bool | None = Field(None, description="Answer as server-sent events.")
+    ignore_eos: bool = Field(default=False, description="Go on after the end-of-turn token; for benchmarks.")
+    stream: bool | None = Field(default=None, description="Answer as server-sent events.")
     stream_options: StreamOptions | None = None
     nvext: NvExt | None = None
 

@@ -13,9 +13,9 @@ class Choice:
     """One answer as far as it has come."""
 
     index: int
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    tokens: list[Token] = field(default_factory=list)
+    text: list[str] = field(default_factory=list[str])
+    reasoning: list[str] = field(default_factory=list[str])
+    tokens: list[Token] = field(default_factory=list[Token])
     finish: FinishReason = "stop"
 
     def add(self, delta: Delta) -> None:

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nemotron_app.errors import BadRequest
+from nemotron_app.wire.chat import ChatBody
+from nemotron_app.wire.completion import CompletionBody
+from nemotron_app.wire.fields import GenerationBody
+from nemotron_backend.catalog import Model
+from nemotron_backend.request import Variant
 
 _NO_TOOLS = "tool calls are not served yet"
 _NO_GRAMMAR = "answers bound to a grammar or schema are not served yet"
@@ -47,3 +52,51 @@ def refuse_known(extras: Mapping[str, Any]) -> None:
         raise BadRequest(f"tool_choice: {_NO_TOOLS}", param="tool_choice", code="unsupported_field")
     if extras.get("modalities") not in (None, [], ["text"]):
         raise BadRequest(f"modalities: {_NO_AUDIO}", param="modalities", code="unsupported_field")
+
+
+def refuse_format(body: ChatBody) -> None:
+    """Anything but text."""
+    if body.response_format is not None and body.response_format.type != "text":
+        message = f"response_format: {body.response_format.type} is not served yet; only text is"
+        raise BadRequest(message, param="response_format", code="unsupported_field")
+
+
+def refuse_thinking(body: ChatBody, model: Model) -> None:
+    """Thinking, which no model that is served here can be told about."""
+    arguments = body.chat_template_kwargs
+    asked = {
+        "chat_template_kwargs.enable_thinking": bool(arguments and arguments.enable_thinking),
+        "chat_template_kwargs.reasoning_budget": _is_limit(arguments.reasoning_budget if arguments else None),
+        "reasoning_budget": _is_limit(body.reasoning_budget),
+        "reasoning_effort": body.reasoning_effort not in (None, "none"),
+        "nvext.max_thinking_tokens": _is_limit(body.nvext.max_thinking_tokens if body.nvext else None),
+    }
+    reason = "does not think" if model.reasoning is None else "cannot be told here how to think yet"
+    for param, is_asked in asked.items():
+        if is_asked:
+            raise BadRequest(f"{param}: {model.id} {reason}", param=param, code="unsupported_field")
+
+
+def _is_limit(num_tokens: int | None) -> bool:
+    """Whether so many tokens of thinking ask for anything; 0 and -1 do not."""
+    return num_tokens is not None and num_tokens > 0
+
+
+def refuse_legacy(body: CompletionBody) -> None:
+    """What old completions could do and no engine here does."""
+    refused = {
+        "echo": (bool(body.echo), "the prompt is not repeated; put it before the answer yourself"),
+        "suffix": (bool(body.suffix), "filling in before a suffix is not served"),
+        "best_of": (body.best_of not in (None, body.n or 1), "only as many answers as `n` are made"),
+    }
+    for param, (is_asked, reason) in refused.items():
+        if is_asked:
+            raise BadRequest(f"{param}: {reason}", param=param, code="unsupported_field")
+
+
+def refuse_knobs(body: GenerationBody, variant: Variant) -> None:
+    """Knobs of a decode mode that this variant does not use."""
+    for name in ("block_length", "threshold"):
+        if body.nvext is not None and getattr(body.nvext, name) is not None:
+            message = f"nvext.{name} has no meaning for decode mode {variant.decode!r}"
+            raise BadRequest(message, param=f"nvext.{name}", code="unsupported_field")

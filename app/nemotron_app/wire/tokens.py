@@ -11,7 +11,7 @@ class TokenizeBody(Wire):
 
     model: str = Field(min_length=1, max_length=256)
     prompt: str | None = None
-    messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=4096)
+    messages: list[ChatMessage] | None = Field(default=None, min_length=1, max_length=4096)
 
 
 class DetokenizeBody(Wire):

@@ -9,8 +9,9 @@ from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.conversation import conversation_of
-from nemotron_app.wire.fields import MAX_INT, GenerationBody, StreamOptions
-from nemotron_app.wire.refuse import refuse_known
+from nemotron_app.wire.fields import GenerationBody, StreamOptions
+from nemotron_app.wire.refuse import refuse_format, refuse_knobs, refuse_known, refuse_legacy, refuse_thinking
+from nemotron_app.wire.sampling import sampling_of, stopping_of
 from nemotron_app.wire.variant import resolve
 from nemotron_backend.catalog import Catalog, Model
 from nemotron_backend.engine import Engine
@@ -18,8 +19,6 @@ from nemotron_backend.request import (
     Conversation,
     GenerationRequest,
     Prompt,
-    Sampling,
-    Stopping,
     Text,
     TokenIds,
     Variant,
@@ -40,10 +39,10 @@ class Translator:
     async def chat(self, body: ChatBody) -> Asked:
         """What a chat body asks. Raises BadRequest and what the catalog and the engine raise."""
         refuse_known(body.extras)
-        _refuse_format(body)
+        refuse_format(body)
         variant = resolve(body, self._catalog, self._engine)
         model = self._catalog.find(variant.model)
-        _refuse_thinking(body, model)
+        refuse_thinking(body, model)
         top = (body.top_logprobs or 0) if body.logprobs else None
         if body.top_logprobs and not body.logprobs:
             raise BadRequest("top_logprobs needs logprobs to be true", param="top_logprobs")
@@ -52,7 +51,7 @@ class Translator:
     async def completion(self, body: CompletionBody) -> Asked:
         """What a completion body asks. Raises as `chat` does."""
         refuse_known(body.extras)
-        _refuse_legacy(body)
+        refuse_legacy(body)
         variant = resolve(body, self._catalog, self._engine)
         return await self._asked(body, variant, _prompts(body), body.logprobs, body.max_tokens)
 
@@ -67,10 +66,10 @@ class Translator:
         model = self._catalog.find(variant.model)
         num_choices = body.n or 1
         self._check_choices(num_choices, len(prompts))
-        _refuse_knobs(body, variant)
+        refuse_knobs(body, variant)
         options = body.stream_options or StreamOptions()
         call_id = secrets.token_hex(12)
-        sampling = _sampling(body, model)
+        sampling = sampling_of(body, model)
         show_trace = body.nvext is not None and body.nvext.trace
         requests = [
             GenerationRequest(
@@ -78,7 +77,7 @@ class Translator:
                 variant=variant,
                 prompt=prompt,
                 sampling=sampling,
-                stopping=_stopping(body, limit or await self._default_limit(model, prompt)),
+                stopping=stopping_of(body, limit or await self._default_limit(model, prompt)),
                 num_choices=num_choices,
                 num_top_logprobs=num_top_logprobs,
                 # Acceptance is counted from the trace, also for a caller who does not look at it.
@@ -129,31 +128,6 @@ def _most_tokens(prompt: Prompt) -> int:
             return len(token_ids)
 
 
-def _sampling(body: GenerationBody, model: Model) -> Sampling:
-    advised = model.sampling
-    return Sampling(
-        temperature=advised.temperature if body.temperature is None else body.temperature,
-        top_p=advised.top_p if body.top_p is None else body.top_p,
-        top_k=max(0, body.top_k or 0),
-        min_p=body.min_p or 0.0,
-        repetition_penalty=body.repetition_penalty or 1.0,
-        presence_penalty=body.presence_penalty or 0.0,
-        frequency_penalty=body.frequency_penalty or 0.0,
-        logit_bias=tuple(sorted((body.logit_bias or {}).items())),
-        seed=secrets.randbelow(MAX_INT) if body.seed is None else body.seed,
-    )
-
-
-def _stopping(body: GenerationBody, limit: int) -> Stopping:
-    stop = body.stop or []
-    return Stopping(
-        max_tokens=limit,
-        strings=(stop,) if isinstance(stop, str) else tuple(stop),
-        token_ids=tuple(body.stop_token_ids or ()),
-        ignore_eos=body.ignore_eos,
-    )
-
-
 def _limit(body: ChatBody) -> int | None:
     if body.max_completion_tokens is None:
         return body.max_tokens
@@ -171,42 +145,3 @@ def _prompts(body: CompletionBody) -> list[Prompt]:
             return [TokenIds(token_ids=tuple(token_ids))]  # type: ignore[arg-type]  # one kind a list, as parsed
         case many:
             return [Text(text=p) if isinstance(p, str) else TokenIds(token_ids=tuple(p)) for p in many]  # type: ignore[arg-type]
-
-
-def _refuse_format(body: ChatBody) -> None:
-    if body.response_format is not None and body.response_format.type != "text":
-        message = f"response_format: {body.response_format.type} is not served yet; only text is"
-        raise BadRequest(message, param="response_format", code="unsupported_field")
-
-
-def _refuse_thinking(body: ChatBody, model: Model) -> None:
-    arguments = body.chat_template_kwargs
-    asked = {
-        "chat_template_kwargs.enable_thinking": bool(arguments and arguments.enable_thinking),
-        "chat_template_kwargs.reasoning_budget": bool(arguments and arguments.reasoning_budget),
-        "reasoning_budget": bool(body.reasoning_budget),
-        "reasoning_effort": body.reasoning_effort not in (None, "none"),
-        "nvext.max_thinking_tokens": bool(body.nvext and body.nvext.max_thinking_tokens),
-    }
-    for param, is_asked in asked.items():
-        if is_asked:
-            raise BadRequest(f"{param}: {model.id} does not think", param=param, code="unsupported_field")
-
-
-def _refuse_legacy(body: CompletionBody) -> None:
-    refused = {
-        "echo": (bool(body.echo), "the prompt is not repeated; put it before the answer yourself"),
-        "suffix": (bool(body.suffix), "filling in before a suffix is not served"),
-        "best_of": (body.best_of not in (None, body.n or 1), "only as many answers as `n` are made"),
-    }
-    for param, (is_asked, reason) in refused.items():
-        if is_asked:
-            raise BadRequest(f"{param}: {reason}", param=param, code="unsupported_field")
-
-
-def _refuse_knobs(body: GenerationBody, variant: Variant) -> None:
-    """Knobs of a decode mode that this variant does not use."""
-    for name in ("block_length", "threshold"):
-        if body.nvext is not None and getattr(body.nvext, name) is not None:
-            message = f"nvext.{name} has no meaning for decode mode {variant.decode!r}"
-            raise BadRequest(message, param=f"nvext.{name}", code="unsupported_field")

@@ -20,6 +20,7 @@ from nemotron_backend.model.parts import Parts, WholeParts
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.model.quantize import quantize
 from nemotron_backend.request import PRECISIONS, Precision
+from nemotron_kernels.grouped_experts import ExpertWeights
 
 # Hidden channels and Mamba heads both shrink to three quarters, so that one epsilon masks both norms.
 SIZES = {
@@ -151,7 +152,7 @@ def test_transformers_loads_an_extract(save_hybrid: Any, run: Any, tmp_path: Pat
 def test_a_size_copies_no_matrix(save_hybrid: Any) -> None:
     tensors = NemotronHTensors(save_hybrid(**SHAPE))
     for precision in PRECISIONS:
-        whole = PartReader(tensors).whole(recipe(tensors.config, precision))
+        whole = PartReader(tensors, {}).whole(recipe(tensors.config, precision))
         cuts = Cuts(tensors.config, shrink(tensors.config, "small", tensors.folder))
         view = whole.cut(cuts)
         assert memory(view) <= memory(whole)
@@ -165,8 +166,13 @@ def memory(parts: Parts | WholeParts) -> set[int]:
     for linear in linears.values():
         assert isinstance(linear, Matrix | BlockMatrix)
         blocks += [linear] if isinstance(linear, Matrix) else [block for row in linear.grid for block in row]
-    values = [block.values for block in blocks] + [stack.values for stack in parts.experts.values()]
-    held = [*values, parts.tensors["backbone.embeddings.weight"]]
+    stacks = [held for held in parts.experts.values() if isinstance(held, ExpertWeights)]
+    assert len(stacks) == len(parts.experts)
+    held = [
+        *(block.values for block in blocks),
+        *(stack.values for stack in stacks),
+        parts.tensors["backbone.embeddings.weight"],
+    ]
     return {tensor.untyped_storage().data_ptr() for tensor in held}
 
 
@@ -177,6 +183,26 @@ def test_all_sizes_cost_the_memory_of_one(save_hybrid: Any) -> None:
     for size in SIZES:
         assert checkpoint.network(size, "fp8").num_bytes == 0
     assert checkpoint.num_shared_bytes == one
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_packed_size_gives_the_same_logits(
+    save_hybrid: Any, run: Any, precision: Precision, size: str
+) -> None:
+    checkpoint = NemotronHCheckpoint.open(save_hybrid(**SHAPE))
+    packed = checkpoint.network(size, precision, "packed")
+    (out,) = run(packed, (TOKENS, packed.make_cache(len(TOKENS)), 0))
+    close(out, logits(checkpoint.folder, size, precision, run))
+
+
+def test_packed_sizes_hold_their_own_matrices_and_share_the_rest(save_hybrid: Any) -> None:
+    checkpoint = NemotronHCheckpoint.open(save_hybrid(**SHAPE))
+    large, small = (checkpoint.network(size, "bf16", "packed") for size in ("large", "small"))
+    assert large.num_bytes > small.num_bytes > 0
+    shared = checkpoint.num_shared_bytes
+    checkpoint.network("large", "bf16")
+    assert checkpoint.num_shared_bytes > shared + large.num_bytes
 
 
 def test_precisions_share_what_they_leave_alone(save_hybrid: Any) -> None:

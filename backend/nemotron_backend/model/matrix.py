@@ -12,7 +12,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nemotron_backend.model.cuts import Strips
-from nemotron_kernels.quantised_linear import Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +29,16 @@ class Matrix:
         mapped = F.linear(rows, self.values)
         return mapped if self.scale is None else mapped * self.scale
 
-    def cut(self, rows: Strips | None, columns: Strips | None) -> Linear:
+    def cut(self, rows: Strips | None, columns: Strips | None) -> "Matrix | BlockMatrix":
         """The map between those strips of its outputs and inputs, over the same memory."""
         kept_rows = [strip.positions for strip in rows] if rows else [slice(None)]
         kept_columns = [strip.positions for strip in columns] if columns else [slice(None)]
         grid = tuple(tuple(self._part(row, column) for column in kept_columns) for row in kept_rows)
         return grid[0][0] if len(grid) == len(grid[0]) == 1 else BlockMatrix(grid)
+
+    def dense(self) -> "Matrix":
+        """The map itself, whose rows and columns are all its own."""
+        return self
 
     def _part(self, rows: slice, columns: slice) -> "Matrix":
         return Matrix(self.values[rows, columns], None if self.scale is None else self.scale[rows])
@@ -58,3 +61,9 @@ class BlockMatrix:
             for row in self.grid
         ]
         return torch.cat(outputs, dim=-1)
+
+    def dense(self) -> Matrix:
+        """A copy as one matrix."""
+        values = torch.cat([torch.cat([block.values for block in row], dim=1) for row in self.grid])
+        scales = [row[0].scale for row in self.grid if row[0].scale is not None]
+        return Matrix(values, torch.cat(scales) if scales else None)

@@ -24,10 +24,14 @@ class _Layer:
 
 
 class NemotronH:
-    """A Network with float32 activations, whole or nested: the parts decide which."""
+    """A Network with float32 activations, whole or nested: the parts decide which.
 
-    def __init__(self, config: NemotronHConfig, parts: Parts) -> None:
+    `num_bytes` is what no other network shares: 0 for views of a checkpoint's parts.
+    """
+
+    def __init__(self, config: NemotronHConfig, parts: Parts, num_bytes: int = 0) -> None:
         self.config = config
+        self.num_bytes = num_bytes
         self._embedding = parts.tensors[EMBEDDING]
         self._layers = tuple(
             _Layer(parts.tensors[f"backbone.layers.{index}.norm.weight"], _mixer(config, parts, index))
@@ -56,11 +60,6 @@ class NemotronH:
     def cache_bytes_per_sequence(self) -> int:
         """What a sequence costs however short it is: its states."""
         return sum(cache.num_bytes for cache in self.make_cache(0)) - self.cache_bytes_per_token
-
-    @property
-    def num_bytes(self) -> int:
-        """Nothing is held by a size alone: all sizes look at the same tensors."""
-        return 0
 
     def make_cache(self, capacity: int) -> list[LayerCache]:
         return [layer.mixer.make_cache(capacity) for layer in self._layers]

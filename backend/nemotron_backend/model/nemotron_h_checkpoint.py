@@ -1,6 +1,9 @@
 """Which networks does a nemotron_h folder give: every size in every precision, over one set of weights?"""
 
 from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
 
 from nemotron_backend.model.blocks import check_blocks
 from nemotron_backend.model.cuts import Cuts
@@ -8,9 +11,12 @@ from nemotron_backend.model.elastic import shrink, sizes
 from nemotron_backend.model.modelopt import Quantisation
 from nemotron_backend.model.nemotron_h import NemotronH
 from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors
+from nemotron_backend.model.packed import pack, packed_bytes
 from nemotron_backend.model.part_reader import PartReader
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import PRECISIONS, Precision
+
+Layout = Literal["views", "packed"]
 
 
 class UnavailablePrecision(LookupError):
@@ -18,11 +24,12 @@ class UnavailablePrecision(LookupError):
 
 
 class NemotronHCheckpoint:
-    """One folder; networks are views of the parts that it has read."""
+    """One folder. Networks are views of one set of weights, or packed copies of their part of it."""
 
     def __init__(self, tensors: NemotronHTensors) -> None:
         self._tensors = tensors
-        self._reader = PartReader(tensors)
+        self._shared: dict[str, Tensor] = {}
+        self._reader = PartReader(tensors, self._shared)
         self.config = tensors.config
         self.folder = tensors.folder
 
@@ -50,14 +57,21 @@ class NemotronHCheckpoint:
         """Bytes of the weights read so far, which all sizes use together."""
         return self._reader.num_bytes
 
-    def network(self, size: str, precision: Precision) -> NemotronH:
-        """A network that shares every matrix. Raises CheckpointError, UnknownSize, UnavailablePrecision."""
+    def network(self, size: str, precision: Precision, layout: Layout = "views") -> NemotronH:
+        """One of the networks; `packed` ones are copies, about twice as fast at one token.
+
+        Raises CheckpointError, UnknownSize, UnavailablePrecision.
+        """
         folder, config = self._tensors.folder, self.config
         wanted = self._quantisation(precision)
         kept = shrink(config, size, folder)
         cuts = Cuts(config, kept)
         check_blocks(config, cuts, wanted, folder)
-        return NemotronH(kept, self._reader.whole(wanted).cut(cuts))
+        if layout == "views":
+            return NemotronH(kept, self._reader.whole(wanted).cut(cuts))
+        # A reader of its own lets go of the float32 matrices once they are packed.
+        parts = pack(PartReader(self._tensors, self._shared).whole(wanted).cut(cuts))
+        return NemotronH(kept, parts, packed_bytes(parts))
 
     def _quantisation(self, precision: Precision) -> Quantisation:
         stored = self._tensors.quantisation

@@ -14,6 +14,7 @@ from nemotron_backend.model.matrix import Matrix
 from nemotron_backend.model.modelopt import Quantisation
 from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors, module
 from nemotron_backend.model.parts import WholeParts
+from nemotron_backend.model.precision import shifted
 from nemotron_backend.model.stored_weight import StoredWeight
 from nemotron_backend.request import Precision
 from nemotron_kernels.grouped_experts import ExpertWeights
@@ -25,9 +26,10 @@ _Key = tuple[str, tuple[Precision, ...]]
 class PartReader:
     """The parts of one checkpoint in every precision that was asked for."""
 
-    def __init__(self, tensors: NemotronHTensors) -> None:
-        self._source = tensors
-        self._tensors: dict[str, Tensor] = {}
+    def __init__(self, source: NemotronHTensors, tensors: dict[str, Tensor]) -> None:
+        """`tensors` keeps what no precision touches; readers of one checkpoint may share it."""
+        self._source = source
+        self._tensors = tensors
         self._matrices: dict[_Key, Matrix] = {}
         self._experts: dict[_Key, ExpertWeights] = {}
 
@@ -77,13 +79,12 @@ class PartReader:
 
     def _stacked(self, names: Sequence[str], wanted: Quantisation) -> ExpertWeights:
         values = torch.empty(len(names), *self._source.shapes[names[0]])
-        scales: list[Tensor | None] = []
+        scales: list[Tensor] = []
+        is_plain = set(_precisions(names, wanted)) == {"bf16"}
         for expert, name in enumerate(names):
-            values[expert], scale = self._source.quantised(name, wanted).numbers()
-            scales.append(scale)
-        if all(scale is None for scale in scales):
-            return ExpertWeights(values)
-        return ExpertWeights(values, torch.stack([_row_scale(scale, values.shape[1]) for scale in scales]))
+            values[expert], row_scale = _numbers(self._source.quantised(name, wanted), is_plain)
+            scales.append(row_scale)
+        return ExpertWeights(values, None if is_plain else torch.stack(scales))
 
 
 def _maps(names: Sequence[str]) -> dict[str, list[str]]:
@@ -101,12 +102,15 @@ def _precisions(names: Sequence[str], wanted: Quantisation) -> tuple[Precision, 
 
 def _joined(weights: Sequence[StoredWeight]) -> Matrix:
     """Maps of the same input, one above the other."""
-    numbers = [weight.numbers() for weight in weights]
-    values = torch.cat([part for part, _ in numbers])
-    if all(scale is None for _, scale in numbers):
-        return Matrix(values)
-    return Matrix(values, torch.cat([_row_scale(scale, len(part)) for part, scale in numbers]))
+    is_plain = all(isinstance(weight.content, Tensor) for weight in weights)
+    values, scales = zip(*(_numbers(weight, is_plain) for weight in weights), strict=True)
+    return Matrix(torch.cat(values), None if is_plain else torch.cat(scales))
 
 
-def _row_scale(scale: Tensor | None, num_rows: int) -> Tensor:
-    return torch.ones(num_rows) if scale is None else scale.expand(num_rows)
+def _numbers(weight: StoredWeight, is_plain: bool) -> tuple[Tensor, Tensor]:
+    """Values and the scale of every row; a plain weight beside quantised ones gets a scale too."""
+    if isinstance(weight.content, Tensor) and not is_plain:
+        values, scale = shifted(weight.content)
+        return values, scale.expand(len(values))
+    values, own = weight.numbers()
+    return values, (torch.ones(()) if own is None else own).expand(len(values))

@@ -12,7 +12,7 @@ from torch import Tensor
 from nemotron_backend.model.cuts import Cuts
 from nemotron_backend.model.matrix import Matrix
 from nemotron_backend.model.stored_weight import cut_tensor
-from nemotron_kernels.grouped_experts import ExpertWeights
+from nemotron_kernels.grouped_experts import ExpertMaps, ExpertWeights
 from nemotron_kernels.quantised_linear import Linear
 
 
@@ -25,7 +25,7 @@ class Parts:
 
     tensors: Mapping[str, Tensor]
     linears: Mapping[str, Linear]
-    experts: Mapping[str, ExpertWeights]
+    experts: Mapping[str, ExpertMaps]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def _encode(weight: Tensor, precision: Precision) -> tuple[Tensor, Tensor]:
     """Values [out, in] and their scalar scale, both float32; values times scale is the weight."""
     match precision:
         case "bf16":
-            return _shifted(weight)
+            return shifted(weight)
         case "fp8":
             eight = fp8.quantise(weight)
             return eight.weight.float(), eight.weight_scale
@@ -37,7 +37,7 @@ def _encode(weight: Tensor, precision: Precision) -> tuple[Tensor, Tensor]:
             return nvfp4.block_values(four), four.weight_scale_2
 
 
-def _shifted(weight: Tensor) -> tuple[Tensor, Tensor]:
+def shifted(weight: Tensor) -> tuple[Tensor, Tensor]:
     """bfloat16 reaches lower than float16; a power of two brings all but vanishing values within reach."""
     rounded = weight.to(torch.bfloat16).float()
     _, exponent = math.frexp(rounded.abs().max().item())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +22,10 @@ class Weights:
     def __init__(self, file_of: dict[str, Path], folder: Path) -> None:
         self._file_of = file_of
         self._folder = folder
+        # Reading a header of thousands of names takes milliseconds, so files stay open.
+        self._opened: dict[Path, Any] = {
+            file: safe_open(file, framework="pt") for file in set(file_of.values())
+        }
 
     @classmethod
     def open(cls, folder: Path) -> "Weights":
@@ -56,8 +61,7 @@ class Weights:
         if name not in self._file_of:
             raise MissingTensor(self._folder, f"tensor {name} is missing", _REMEDY)
         file = self._file_of[name]
-        with safe_open(file, framework="pt") as opened:
-            tensor: Tensor = opened.get_tensor(name)
+        tensor: Tensor = self._opened[file].get_tensor(name)
         if not _is_finite(tensor):
             raise NotFinite(file, f"tensor {name} holds NaN or infinity", _REMEDY)
         return tensor

@@ -1,6 +1,7 @@
 """What is the sum over experts, in plain torch?"""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -9,20 +10,27 @@ from torch import Tensor
 from nemotron_kernels.router import Routing
 
 
+class ExpertMaps(Protocol):
+    """One linear map an expert."""
+
+    def apply(self, expert: int, rows: Tensor) -> Tensor:
+        """Map the `rows` of one expert."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ExpertWeights:
-    """One linear map an expert: `values` float32 [experts, out, in], `scale` float32 [experts, out]."""
+    """Maps held together: `values` float32 [experts, out, in], `scale` float32 [experts, out]."""
 
     values: Tensor
     scale: Tensor | None = None
 
     def apply(self, expert: int, rows: Tensor) -> Tensor:
-        """Map the `rows` of one expert."""
         mapped = F.linear(rows, self.values[expert])
         return mapped if self.scale is None else mapped * self.scale[expert]
 
 
-def grouped_experts(x: Tensor, routing: Routing, up: ExpertWeights, down: ExpertWeights) -> Tensor:
+def grouped_experts(x: Tensor, routing: Routing, up: ExpertMaps, down: ExpertMaps) -> Tensor:
     """Send `x` [tokens, in] through its experts; the sum runs in the order of the experts."""
     num_chosen = routing.experts.shape[1]
     experts, order = routing.experts.flatten().sort(stable=True)

@@ -108,14 +108,15 @@ async def _ready(embedded: EmbeddedEngine, engine: Engine) -> Subject:
 
 @pytest_asyncio.fixture(params=["echo", "embedded", "routed"], scope="module", loop_scope="module")
 async def subject(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> AsyncGenerator[Subject, None]:
-    makers = {
-        "echo": _echo,
-        "embedded": lambda: _embedded(tiny_checkpoint),
-        "routed": lambda: _routed(tiny_checkpoint),
-    }
-    async with aclosing(makers[request.param]()) as subjects:
-        async for subject in subjects:
-            yield subject
+    match request.param:
+        case "echo":
+            subjects = _echo()
+        case "embedded":
+            subjects = _embedded(tiny_checkpoint)
+        case _:
+            subjects = _routed(tiny_checkpoint)
+    async for subject in subjects:
+        yield subject
 
 
 def _text(deltas: list[Delta], index: int = 0) -> str:

@@ -5,6 +5,7 @@ from starlette.requests import HTTPConnection
 from nemotron_app.accounts.address import Origins
 from nemotron_app.accounts.bearer import Protector
 from nemotron_app.accounts.browser.same_origin import SameOrigin
+from nemotron_app.accounts.errors import translated
 from nemotron_app.accounts.key_text import PREFIX
 from nemotron_app.accounts.principal import LOCAL, Principal
 from nemotron_app.accounts.scopes import scope_of
@@ -31,7 +32,8 @@ class AccountsAuthenticator:
             return LOCAL
         address = str(self._origins.address(connection))
         scope = scope_of(connection.url.path)
-        credential = await self._protector.admit(connection, address, scope)
+        with translated():
+            credential = await self._protector.admit(connection, address, scope)
         return credential.principal
 
     def _is_local(self, connection: HTTPConnection) -> bool:

@@ -5,14 +5,22 @@ GatewayError
 ├── Forbidden            403 the key is good, but not for this
 ├── NotFound             404 no such key
 ├── TooManyFailures      429 the address sent too many bad credentials
-└── SignInRefused        400 a sign-in came back wrong
+├── SignInRefused        400 a sign-in came back wrong
+└── StoreUnavailable     503 the database or Redis does not answer
 Misconfigured            the options do not fit together; the program does not start
 """
 
+import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
+from sqlalchemy.exc import SQLAlchemyError
 
 from nemotron_app.errors import GatewayError, Unauthenticated
+
+_log = logging.getLogger(__name__)
 
 REALM = "nemotron-playground"
 _BAD_KEY = (
@@ -52,6 +60,23 @@ class TooManyFailures(GatewayError):
             code="too_many_failures",
             headers={"retry-after": str(wait)},
         )
+
+
+class StoreUnavailable(GatewayError):
+    """The database or Redis does not answer, so that nobody can be known; it may be asked again."""
+
+    status = 503
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let the failures of a store rise as StoreUnavailable."""
+    try:
+        yield
+    except (SQLAlchemyError, RedisError, OSError) as error:
+        _log.error("the store does not answer: %s", type(error).__name__)
+        message = "Accounts cannot be looked up now. Try again in a few seconds."
+        raise StoreUnavailable(message, code="store_unavailable", headers={"retry-after": "2"}) from error
 
 
 def no_credentials() -> Unauthenticated:

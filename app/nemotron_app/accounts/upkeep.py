@@ -48,13 +48,13 @@ class Upkeep:
         self._stack.push_async_callback(parts.database.aclose)
         await parts.database.start()
         await parts.people.ensure(LOCAL_USER)
-        await self._beat()
+        await self.beat()
         if parts.redis is not None:
             self._stack.push_async_callback(parts.redis.aclose)
         await parts.announcer.start()
         self._stack.push_async_callback(parts.announcer.aclose)
-        self._repeat(self._beat, _BEAT_SECONDS)
-        self._repeat(self._clean, _CLEANING_SECONDS)
+        self._repeat(self.beat, _BEAT_SECONDS)
+        self._repeat(self.clean, _CLEANING_SECONDS)
 
     async def aclose(self) -> None:
         await self._stack.aclose()
@@ -63,13 +63,15 @@ class Upkeep:
         task = asyncio.create_task(_forever(work, seconds))
         self._stack.push_async_callback(_cancel, task)
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
+        """Say that this process lives, and close what dead ones left open."""
         await self._parts.ledger.beat()
         num_closed = await self._parts.ledger.close_orphans()
         if num_closed:
             _log.warning("closed %d requests that a dead process left open", num_closed)
 
-    async def _clean(self) -> None:
+    async def clean(self) -> None:
+        """Drop what is over."""
         await self._parts.sessions.delete_expired()
         await self._parts.keys.delete_ended(_KEPT)
 

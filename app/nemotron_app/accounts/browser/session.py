@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nemotron_app.accounts.address import Origins
+from nemotron_app.accounts.errors import translated
 from nemotron_app.accounts.identifier import new_secret
 from nemotron_app.accounts.secret import Secret
 from nemotron_app.accounts.store.sessions import Sessions
-from nemotron_app.errors import GatewayError
 
 _NAME = "nemotron_session"
 _UNTIL_SIGNED_IN = timedelta(hours=1)
@@ -96,15 +96,14 @@ def session_route(cookie: SessionCookie) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def handle_with_session(request: Request) -> Response:
-                session = await cookie.open(request)
-                request.state.session = session
-                request.scope["session"] = session.data  # where Authlib's client keeps a sign-in's state
-                try:
-                    response = await handle(request)
-                except GatewayError:
-                    await cookie.keep(session)
-                    raise
-                await cookie.keep(session)
+                with translated():
+                    session = await cookie.open(request)
+                    request.state.session = session
+                    request.scope["session"] = session.data  # where Authlib's client keeps a sign-in's state
+                    try:
+                        response = await handle(request)
+                    finally:
+                        await cookie.keep(session)
                 cookie.name(session, request, response)
                 return response
 

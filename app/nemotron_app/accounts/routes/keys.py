@@ -112,8 +112,7 @@ class KeyRoutes:
 
 def keys_router(routes: KeyRoutes, door: Door, route: type) -> APIRouter:
     """The routes of the Keys page."""
-    router = APIRouter(prefix="/account/keys", route_class=route, tags=["Account"])
-    Changer = Annotated[User, Depends(door.changing_person)]  # noqa: N806 - it is a type
+    router = APIRouter(prefix="/account/keys", route_class=route, include_in_schema=False)
 
     @router.get("")
     async def list_keys(user: Annotated[User, Depends(door.person)]) -> JSONResponse:
@@ -121,26 +120,33 @@ def keys_router(routes: KeyRoutes, door: Door, route: type) -> APIRouter:
         return await routes.list(user)
 
     @router.post("", status_code=201)
-    async def create_key(user: Changer, body: Annotated[KeyBody, Depends(body_of(KeyBody))]) -> JSONResponse:
+    async def create_key(
+        user: Annotated[User, Depends(door.changing_person)],
+        body: Annotated[KeyBody, Depends(body_of(KeyBody))],
+    ) -> JSONResponse:
         """Make a key; this answer alone shows it."""
         return await routes.create(user, body)
 
     @router.patch("/{key_id}")
     async def rename_key(
-        key_id: str, user: Changer, body: Annotated[NameBody, Depends(body_of(NameBody))]
+        key_id: str,
+        user: Annotated[User, Depends(door.changing_person)],
+        body: Annotated[NameBody, Depends(body_of(NameBody))],
     ) -> JSONResponse:
         """Give a key another name."""
         return await routes.rename(user, key_id, body)
 
     @router.post("/{key_id}/rotate", status_code=201)
     async def rotate_key(
-        key_id: str, user: Changer, body: Annotated[RotationBody, Depends(body_of(RotationBody))]
+        key_id: str,
+        user: Annotated[User, Depends(door.changing_person)],
+        body: Annotated[RotationBody, Depends(body_of(RotationBody))],
     ) -> JSONResponse:
         """Make a key that follows this one, which goes on for a while."""
         return await routes.rotate(user, key_id, body)
 
     @router.delete("/{key_id}")
-    async def revoke_key(key_id: str, user: Changer) -> JSONResponse:
+    async def revoke_key(key_id: str, user: Annotated[User, Depends(door.changing_person)]) -> JSONResponse:
         """End a key."""
         return await routes.revoke(user, key_id)
 
@@ -176,4 +182,4 @@ def _no_such_key() -> NotFound:
 
 def _bad_request(error: OAuth2Error) -> BadRequest:
     param = "scopes" if error.error == "invalid_scope" else None
-    return BadRequest(error.get_error_description() or error.error, param=param, code=error.error)
+    return BadRequest(error.get_error_description() or "the key is refused", param=param, code=error.error)

@@ -53,7 +53,7 @@ class MeRoutes:
 
 def me_router(routes: MeRoutes, door: Door, route: type) -> APIRouter:
     """The visitor's routes."""
-    router = APIRouter(route_class=route, tags=["Account"])
+    router = APIRouter(route_class=route, include_in_schema=False)
 
     @router.get("/account/me")
     async def me(request: Request, visitor: Annotated[Visitor, Depends(door.visitor)]) -> JSONResponse:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from nemotron_app.accounts.address import Origins
+from nemotron_app.accounts.errors import translated
 from nemotron_app.accounts.oauth.metadata import metadata_at
 from nemotron_app.accounts.oauth.request import FormRequest, read_request
 from nemotron_app.accounts.oauth.server import KeyServer, Reply
@@ -56,9 +57,10 @@ class OAuthRoutes:
     async def _answer(self, request: Request, act: Callable[[FormRequest], Awaitable[Reply]]) -> JSONResponse:
         address = str(self._origins.address(request))
         await self._throttle.attempt(address)
+        uri = f"{self._public_url.base(request)}{request.url.path}"
         try:
-            uri = f"{self._public_url.base(request)}{request.url.path}"
-            reply = await act(await read_request(request, uri))
+            with translated():
+                reply = await act(await read_request(request, uri))
         except OAuth2Error as error:
             reply = self._server.handle_response(*error())
         if reply.body.get("error") not in _GUESSES:
@@ -68,7 +70,7 @@ class OAuthRoutes:
 
 def oauth_router(routes: OAuthRoutes, tokens: SessionTokens) -> APIRouter:
     """The authorization server's routes."""
-    router = APIRouter(tags=["OAuth"])
+    router = APIRouter(include_in_schema=False)
     router.post("/oauth/token")(routes.token)
     router.post("/oauth/device_authorization")(routes.device_authorization)
     router.post("/oauth/revoke")(routes.revoke)

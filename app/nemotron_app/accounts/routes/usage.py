@@ -39,7 +39,7 @@ class UsageRoutes:
 
 def usage_router(routes: UsageRoutes, door: Door, route: type) -> APIRouter:
     """The routes of the Usage page."""
-    router = APIRouter(prefix="/account", route_class=route, tags=["Account"])
+    router = APIRouter(prefix="/account", route_class=route, include_in_schema=False)
 
     @router.get("/usage")
     async def usage(user: Annotated[User, Depends(door.person)], days: _Days = 30) -> JSONResponse:

@@ -89,7 +89,7 @@ class OpenIdClient(StarletteOAuth2App):
             provider=self.provider.issuer,
             subject=str(claims["sub"]),
             name=str(name)[:255],
-            email=email and str(email)[:255],
+            email=str(email)[:255] if email else None,
         )
 
     async def _check_sender(self, request: Request) -> None:

@@ -49,5 +49,5 @@ class PlainOAuthClient(StarletteOAuth2App):
             provider=self.provider.token_url,
             subject=str(subject),
             name=str(names[0] if names else subject)[:255],
-            email=email and str(email)[:255],
+            email=str(email)[:255] if email else None,
         )

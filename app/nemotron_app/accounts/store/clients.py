@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -61,5 +62,5 @@ class Services:
 
 
 def _service(row: ClientRow) -> Service:
-    values = {field.name: getattr(row, field.name) for field in fields(Service)}
+    values: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(Service)}
     return Service(**values | {"scopes": tuple(row.scopes)})

@@ -4,13 +4,20 @@ SQLite writers take the write lock when they begin: a transaction that reads fir
 otherwise fail, not wait, when another process wrote in between.
 """
 
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 _DRIVERS = {
@@ -34,6 +41,11 @@ class Database:
         )
         self.writing: async_sessionmaker[AsyncSession] = async_sessionmaker(writer, expire_on_commit=False)
         self._writer = writer
+        self.dialect = self._engine.dialect.name
+
+    def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A connection that writes, for statements that are run too often for a session's comforts."""
+        return self._writer.begin()
 
     async def start(self) -> None:
         """Bring the schema up to date; of several processes that start together, one does it."""

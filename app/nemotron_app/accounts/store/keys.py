@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, delete, func, or_, select, update
 
@@ -126,5 +127,5 @@ def _row(key: Key) -> KeyRow:
 
 
 def _key(row: KeyRow) -> Key:
-    values = {field.name: getattr(row, field.name) for field in fields(Key)}
+    values: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(Key)}
     return Key(**values | {"scopes": tuple(row.scopes), "models": tuple(row.models)})

@@ -7,19 +7,18 @@ whichever process notices first. Prompts and answers never come here.
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
-from sqlalchemy import Insert, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nemotron_app.accounts.identifier import new_id
 from nemotron_app.accounts.store.database import Database
+from nemotron_app.accounts.store.ledger_statements import OPEN, LedgerStatements
 from nemotron_app.accounts.store.moment import Clock
-from nemotron_app.accounts.store.schema import DailyUsageRow, InstanceRow, UsageRow
+from nemotron_app.accounts.store.schema import InstanceRow, UsageRow
 
 Status = Literal["done", "aborted", "failed", "lost"]
-OPEN = "open"
 DEAD_AFTER = timedelta(seconds=60)
 
 
@@ -53,6 +52,7 @@ class Ledger:
         self._database = database
         self._clock = clock
         self._instance = new_id("instance")
+        self._statements = LedgerStatements.of(database.dialect)
 
     async def open(self, entry: Entry) -> bool:
         """Enter a request; False if its id stands there already."""
@@ -60,65 +60,44 @@ class Ledger:
         values = (
             asdict(entry) | spent | {"status": OPEN, "instance": self._instance, "created": self._clock()}
         )
-        async with self._database.writing.begin() as session:
-            statement = _insert(session, UsageRow).values(**values).on_conflict_do_nothing()
-            return (await session.execute(statement.returning(UsageRow.id))).first() is not None
+        async with self._database.transaction() as connection:
+            return (await connection.execute(self._statements.enter, values)).first() is not None
 
     async def progress(self, request_id: str, spent: Spent) -> None:
         """What an open request has cost so far, so that a crash would not lose it."""
-        still_open = (UsageRow.id == request_id, UsageRow.status == OPEN)
-        async with self._database.writing.begin() as session:
-            await session.execute(update(UsageRow).where(*still_open).values(**asdict(spent)))
+        values = {"request_id": request_id} | asdict(spent)
+        async with self._database.transaction() as connection:
+            await connection.execute(self._statements.change, values)
 
     async def close(self, request_id: str, spent: Spent, status: Status) -> bool:
         """Settle a request and add it to its day; False if it was closed before or never opened."""
-        async with self._database.writing.begin() as session:
-            return await self._close(session, request_id, asdict(spent), status)
+        async with self._database.transaction() as connection:
+            return await self._close(connection, request_id, asdict(spent), status)
 
     async def beat(self) -> None:
         """Say that this process lives; do so well within `DEAD_AFTER`."""
         values = {"id": self._instance, "seen": self._clock()}
-        async with self._database.writing.begin() as session:
-            insert = _insert(session, InstanceRow).values(**values)
-            await session.execute(insert.on_conflict_do_update(index_elements=["id"], set_=values))
+        async with self._database.transaction() as connection:
+            await connection.execute(self._statements.beat, values)
 
     async def close_orphans(self) -> int:
         """Close what dead processes left open, at what was known of it; the number of rows closed."""
         living = select(InstanceRow.id).where(InstanceRow.seen > self._clock() - DEAD_AFTER)
         orphans = select(UsageRow.id).where(UsageRow.status == OPEN, UsageRow.instance.not_in(living))
-        async with self._database.writing.begin() as session:
-            closed = [await self._close(session, row, {}, "lost") for row in await session.scalars(orphans)]
-            await session.execute(delete(InstanceRow).where(InstanceRow.id.not_in(living)))
+        async with self._database.transaction() as connection:
+            found = (await connection.scalars(orphans)).all()
+            closed = [await self._close(connection, request_id, {}, "lost") for request_id in found]
+            await connection.execute(delete(InstanceRow).where(InstanceRow.id.not_in(living)))
             return sum(closed)
 
     async def _close(
-        self, session: AsyncSession, request_id: str, spent: dict[str, int], status: Status
+        self, connection: AsyncConnection, request_id: str, spent: dict[str, int], status: Status
     ) -> bool:
-        still_open = (UsageRow.id == request_id, UsageRow.status == OPEN)
-        values = spent | {"status": status, "closed": self._clock()}
-        closing = update(UsageRow).where(*still_open).values(**values).returning(UsageRow)
-        row = (await session.scalars(closing)).first()
+        values = spent | {"request_id": request_id, "status": status, "closed": self._clock()}
+        row = (await connection.execute(self._statements.change, values)).mappings().first()
         if row is None:
             return False
-        await session.execute(_addition(session, row))
+        day = {name: value for name, value in row.items() if name != "created"}
+        addition = day | {"day": row["created"].date(), "requests": 1}
+        await connection.execute(self._statements.add, addition)
         return True
-
-
-def _insert(session: AsyncSession, table: Any) -> Any:
-    """An insert that knows what to do about a conflict, which each dialect spells for itself."""
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
-
-
-def _addition(session: AsyncSession, row: UsageRow) -> Insert:
-    place = {
-        "day": row.created.date(),
-        "caller": row.caller,
-        "key_id": row.key_id,
-        "variant": row.variant,
-    }
-    amounts = {"requests": 1} | {name: getattr(row, name) for name in Spent.__dataclass_fields__}
-    insert = _insert(session, DailyUsageRow).values(**place, **amounts)
-    sums = {name: getattr(DailyUsageRow, name) + amount for name, amount in amounts.items()}
-    addition: Insert = insert.on_conflict_do_update(index_elements=list(place), set_=sums)
-    return addition

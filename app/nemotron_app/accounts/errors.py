@@ -12,7 +12,7 @@ Misconfigured            the options do not fit together; the program does not s
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from redis.exceptions import RedisError
@@ -69,7 +69,7 @@ class StoreUnavailable(GatewayError):
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None, None, None]:
     """Let the failures of a store rise as StoreUnavailable."""
     try:
         yield

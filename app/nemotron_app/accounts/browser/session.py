@@ -29,7 +29,7 @@ class BrowserSession:
     id: str
     data: dict[str, Any]
     stored_id: str
-    stored: dict[str, Any] = field(default_factory=dict)
+    stored: dict[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def user_id(self) -> str | None:

@@ -63,4 +63,5 @@ class Services:
 
 def _service(row: ClientRow) -> Service:
     values: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(Service)}
-    return Service(**values | {"scopes": tuple(row.scopes)})
+    values["scopes"] = tuple(row.scopes)
+    return Service(**values)

@@ -128,4 +128,5 @@ def _row(key: Key) -> KeyRow:
 
 def _key(row: KeyRow) -> Key:
     values: dict[str, Any] = {field.name: getattr(row, field.name) for field in fields(Key)}
-    return Key(**values | {"scopes": tuple(row.scopes), "models": tuple(row.models)})
+    values["scopes"], values["models"] = tuple(row.scopes), tuple(row.models)
+    return Key(**values)

@@ -72,15 +72,13 @@ def _problems(config: NemotronHConfig, fields: dict[str, int]) -> list[str]:
         for name, value in fields.items()
         if not 1 <= value <= getattr(config, name)
     ]
-    heads, experts = (
-        fields.get(name, getattr(config, name)) for name in ("mamba_num_heads", "n_routed_experts")
-    )
+    heads = fields.get("mamba_num_heads", config.mamba_num_heads)
+    experts = fields.get("n_routed_experts", config.n_routed_experts)
+    groups, chosen = config.n_groups, config.num_experts_per_tok
+    uneven = "mamba" in config.layers and heads % groups != 0
     rules = {
-        f"mamba_num_heads is {heads}, and each of the {config.n_groups} groups must keep equally many": heads
-        % config.n_groups
-        != 0,
-        f"n_routed_experts is {experts}, fewer than the {config.num_experts_per_tok} a token visits": experts
-        < config.num_experts_per_tok,
+        f"mamba_num_heads is {heads}, and each of the {groups} groups must keep equally many": uneven,
+        f"n_routed_experts is {experts}, fewer than the {chosen} a token visits": experts < chosen,
         "experts in several groups cannot be cut": experts < config.n_routed_experts and config.n_group > 1,
     }
     return [*outside, *(problem for problem, is_wrong in rules.items() if is_wrong)]

@@ -76,7 +76,9 @@ class MambaMixer:
     def _scan(self, mixed: Tensor, dt: Tensor, segment: Segment) -> Tensor:
         """Several tokens of one sequence."""
         cache = self._cache(segment)
-        state, outputs, states = cache.current, [], []
+        state = cache.current
+        outputs: list[Tensor] = []
+        states: list[State] = []
         for piece in _pieces(segment):
             convolved, taps = self._convolve(mixed[None, piece], state.taps[None])
             output, final = chunk_scan(

@@ -42,8 +42,10 @@ class Quantisation:
         """The precision of one module, such as `backbone.layers.0.mixer.in_proj`."""
         if any(_names(pattern, module) for pattern in self.excluded):
             return "bf16"
-        named = [precision for pattern, precision in self.by_layer.items() if _names(pattern, module)]
-        return named[0] if named else "bf16" if self.is_mixed else self.precision
+        for pattern, precision in self.by_layer.items():
+            if _names(pattern, module):
+                return precision
+        return "bf16" if self.is_mixed else self.precision
 
 
 PLAIN = Quantisation(precision="bf16")
@@ -96,7 +98,9 @@ def _parse(path: Path, section: Any) -> Quantisation:
 
 
 def _quantisation(written: _Written) -> Quantisation:
-    by_layer = {name: _precision(layer.quant_algo) for name, layer in written.quantized_layers.items()}
+    by_layer: dict[str, Precision] = {
+        name: _precision(layer.quant_algo) for name, layer in written.quantized_layers.items()
+    }
     is_mixed = written.quant_algo == _MIXED
     precision: Precision = "nvfp4" if "nvfp4" in by_layer.values() else "fp8"
     return Quantisation(

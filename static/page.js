@@ -112,6 +112,9 @@
       retry.title = words().regenerate;
       retry.setAttribute("aria-label", words().regenerate);
     }
+    for (const arrow of document.querySelectorAll("#np-transcript .thought-group .arrow")) {
+      arrow.inert = true; // a nameless button inside a button; the outer one does its work
+    }
     name("#np-transcript textarea", words().edit);
     name("#np-transcript .code_wrap button", words().copy);
     document.body.classList.toggle("np-busy", isShown(byId("np-stop")));

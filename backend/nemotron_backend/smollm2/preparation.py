@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def prepare(
 
 
 @contextmanager
-def _workplace(cache_folder: Path, release: Release) -> Iterator[Path]:
+def _workplace(cache_folder: Path, release: Release) -> Generator[Path]:
     """A fresh folder; those that killed processes left behind go first."""
     prefix = f"{_PARTIAL}{release.folder}-"
     for left_over in cache_folder.glob(f"{prefix}*"):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
 from nemotron_app.main import Parts, create_app
 from nemotron_app.serve import bind, loopback_url
 from nemotron_app.settings import Settings
@@ -20,7 +22,6 @@ from nemotron_backend.catalog import Catalog
 from nemotron_backend.echo import EchoEngine
 from nemotron_backend.engine import Engine, EngineError, EngineState, EngineStatus
 from nemotron_backend.request import Conversation, Delta, GenerationRequest, Prompt, Usage, Variant
-from playwright.sync_api import Browser, Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARTIFACTS = Path(__file__).parents[3] / "test-artifacts"
@@ -43,7 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.parent == Path(__file__).parent:
             item.add_marker("browser")
             # Gradio's queue uses two things that pandas 3 calls obsolete.
-            for obsolete in ("'future.no_silent_downcasting' is deprecated", "The copy keyword is deprecated"):
+            for obsolete in (
+                "'future.no_silent_downcasting' is deprecated",
+                "The copy keyword is deprecated",
+            ):
                 item.add_marker(pytest.mark.filterwarnings(f"ignore:{obsolete}"))
 
 
@@ -69,6 +73,12 @@ class Stage:
         self.freed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._permits = asyncio.Semaphore(0)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Who said what in the prompt of the last request."""
+        prompt = self.requests[-1].prompt
+        assert isinstance(prompt, Conversation)
+        return [(message.role, message.content) for message in prompt.messages]
 
     def let(self, number: int) -> None:
         """Let so many more words go, of an answer that has begun or soon will."""

@@ -1,9 +1,12 @@
 """Can everyone use the page: by keyboard, on a phone, in the dark, with a screen reader?"""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from tests.e2e.page.conftest import Stage, Visit
 
 TABS = ("Chat", "Code", "Response", "Models")
 PHONE = {"width": 360, "height": 740}
@@ -27,7 +30,7 @@ def violations(page: Page, axe_script: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_question_needs_no_mouse(visit, stage) -> None:
+def test_a_question_needs_no_mouse(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     expect(page.get_by_label("Message", exact=True)).to_be_focused()
     page.keyboard.type("first line")
@@ -35,10 +38,10 @@ def test_a_question_needs_no_mouse(visit, stage) -> None:
     page.keyboard.type("second line")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#np-transcript .bot-row")).to_contain_text("second line")
-    assert stage.requests[-1].prompt.messages[-1].content == "first line\nsecond line"
+    assert stage.told() == [("user", "first line\nsecond line")]
 
 
-def test_escape_stops_the_answer(visit, stage) -> None:
+def test_escape_stops_the_answer(visit: "Visit", stage: "Stage") -> None:
     stage.is_held = True
     page = visit()
     page.get_by_label("Message", exact=True).fill("one two three")
@@ -52,7 +55,7 @@ def test_escape_stops_the_answer(visit, stage) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_serious_violation(visit, stage, axe_script: str, scheme: str) -> None:
+def test_no_serious_violation(visit: "Visit", stage: "Stage", axe_script: str, scheme: str) -> None:
     stage.thoughts = "Let me see."
     page = visit(color_scheme=scheme)
     page.get_by_role("button", name="More sampling").click()
@@ -62,14 +65,16 @@ def test_no_serious_violation(visit, stage, axe_script: str, scheme: str) -> Non
         assert violations(page, axe_script) == [], tab
 
 
-def test_no_serious_violation_on_a_phone_with_the_settings_open(visit, stage, axe_script: str) -> None:
+def test_no_serious_violation_in_the_settings_of_a_phone(
+    visit: "Visit", stage: "Stage", axe_script: str
+) -> None:
     page = visit(viewport=PHONE)
     page.get_by_role("button", name="Settings").click()
     expect(page.get_by_role("combobox", name="Model")).to_be_visible()
     assert violations(page, axe_script) == []
 
 
-def test_a_phone_never_scrolls_sideways(visit, stage) -> None:
+def test_a_phone_never_scrolls_sideways(visit: "Visit", stage: "Stage") -> None:
     page = visit(viewport=PHONE)
     ask(page, "a-very-long-word" * 30 + " and\n```\n" + "code " * 80 + "\n```")
     for tab in TABS:
@@ -77,7 +82,7 @@ def test_a_phone_never_scrolls_sideways(visit, stage) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"], tab
 
 
-def test_a_phone_reaches_the_settings_and_comes_back(visit, stage) -> None:
+def test_a_phone_reaches_the_settings_and_comes_back(visit: "Visit", stage: "Stage") -> None:
     page = visit(viewport=PHONE)
     model = page.get_by_role("combobox", name="Model")
     expect(model).to_be_hidden()
@@ -87,7 +92,7 @@ def test_a_phone_reaches_the_settings_and_comes_back(visit, stage) -> None:
     expect(model).to_be_hidden()
 
 
-def test_dark_and_light_follow_the_system_until_one_is_chosen(visit, stage) -> None:
+def test_dark_and_light_follow_the_system_until_one_is_chosen(visit: "Visit", stage: "Stage") -> None:
     page = visit(color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
     dark = page.evaluate(background)
@@ -99,7 +104,7 @@ def test_dark_and_light_follow_the_system_until_one_is_chosen(visit, stage) -> N
     assert page.evaluate(background) == light
 
 
-def test_answers_are_read_out_by_sentences(visit, stage) -> None:
+def test_answers_are_read_out_by_sentences(visit: "Visit", stage: "Stage") -> None:
     stage.is_held = True
     page = visit()
     page.get_by_label("Message", exact=True).fill("This is one. This is two")
@@ -111,12 +116,12 @@ def test_answers_are_read_out_by_sentences(visit, stage) -> None:
     expect(announcer).to_have_text("This is two")
 
 
-def test_motion_is_reduced_on_request(visit, stage) -> None:
+def test_motion_is_reduced_on_request(visit: "Visit", stage: "Stage") -> None:
     page = visit(is_ready=False, reduced_motion="reduce")
     animation = "(dot) => getComputedStyle(dot).animationName"
     assert page.locator(".np-dot").evaluate(animation) == "none"
 
 
-def test_the_page_has_one_main_heading(visit, stage) -> None:
+def test_the_page_has_one_main_heading(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     expect(page.get_by_role("heading", level=1)).to_have_text(["Nemotron Playground"])

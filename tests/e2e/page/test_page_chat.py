@@ -1,6 +1,11 @@
 """Does a conversation on the page go as a visitor expects?"""
 
+from typing import TYPE_CHECKING
+
 from playwright.sync_api import Locator, Page, expect
+
+if TYPE_CHECKING:
+    from tests.e2e.page.conftest import Stage, Visit
 
 
 def ask(page: Page, question: str) -> None:
@@ -23,7 +28,7 @@ def settled(page: Page) -> None:
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
 
 
-def test_text_streams_word_by_word(visit, stage) -> None:
+def test_text_streams_word_by_word(visit: "Visit", stage: "Stage") -> None:
     stage.is_held = True
     page = visit()
     ask(page, "one two three")
@@ -37,7 +42,7 @@ def test_text_streams_word_by_word(visit, stage) -> None:
     settled(page)
 
 
-def test_the_strip_tells_how_the_answer_was_made(visit, stage) -> None:
+def test_the_strip_tells_how_the_answer_was_made(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_label("Seed").fill("7")
     ask(page, "one two three")
@@ -47,7 +52,7 @@ def test_the_strip_tells_how_the_answer_was_made(visit, stage) -> None:
         expect(strip).to_contain_text(fact)
 
 
-def test_stop_keeps_what_came_and_frees_the_engine(visit, stage) -> None:
+def test_stop_keeps_what_came_and_frees_the_engine(visit: "Visit", stage: "Stage") -> None:
     stage.is_held = True
     page = visit()
     ask(page, "one two three")
@@ -61,7 +66,7 @@ def test_stop_keeps_what_came_and_frees_the_engine(visit, stage) -> None:
     expect(page.locator("#np-evidence")).to_contain_text("Endedby you")
 
 
-def test_closing_the_tab_frees_the_engine(visit, stage) -> None:
+def test_closing_the_tab_frees_the_engine(visit: "Visit", stage: "Stage") -> None:
     stage.is_held = True
     page = visit()
     ask(page, "one two three")
@@ -71,38 +76,36 @@ def test_closing_the_tab_frees_the_engine(visit, stage) -> None:
     assert stage.freed.wait(timeout=10)
 
 
-def test_the_second_question_carries_the_first_turn(visit, stage) -> None:
+def test_the_second_question_carries_the_first_turn(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     ask(page, "one")
     settled(page)
     ask(page, "two")
     expect(answers(page)).to_have_text(["one", "two"])
-    messages = stage.requests[-1].prompt.messages
-    assert [(message.role, message.content) for message in messages] == [
+    assert stage.told() == [
         ("user", "one"),
         ("assistant", "one"),
         ("user", "two"),
     ]
 
 
-def test_the_system_prompt_is_sent_first(visit, stage) -> None:
+def test_the_system_prompt_is_sent_first(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_label("System prompt").fill("Speak like a pirate.")
     ask(page, "hello")
     expect(answers(page)).to_have_text(["hello"])
-    first = stage.requests[-1].prompt.messages[0]
-    assert (first.role, first.content) == ("system", "Speak like a pirate.")
+    assert stage.told()[0] == ("system", "Speak like a pirate.")
 
 
-def test_text_reaches_the_model_exactly_as_it_was_typed(visit, stage) -> None:
+def test_text_reaches_the_model_exactly_as_it_was_typed(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     typed = "    indented\n\ttabbed <b>not bold</b> & `code` ${x}"
     ask(page, typed)
     settled(page)
-    assert stage.requests[-1].prompt.messages[-1].content == typed
+    assert stage.told() == [("user", typed)]
 
 
-def test_regenerate_asks_the_same_question_with_another_seed(visit, stage) -> None:
+def test_regenerate_asks_the_same_question_with_another_seed(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     ask(page, "again please")
     settled(page)
@@ -116,7 +119,7 @@ def test_regenerate_asks_the_same_question_with_another_seed(visit, stage) -> No
     assert first.sampling.seed != second.sampling.seed
 
 
-def test_an_edited_question_is_asked_instead_and_drops_what_followed(visit, stage) -> None:
+def test_an_edited_question_is_asked_instead_and_drops_what_followed(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     for question in ("one", "two"):
         ask(page, question)
@@ -126,10 +129,10 @@ def test_an_edited_question_is_asked_instead_and_drops_what_followed(visit, stag
     page.get_by_role("button", name="Submit").click()
     expect(questions(page)).to_have_text(["three"])
     expect(answers(page)).to_have_text(["three"])
-    assert [message.content for message in stage.requests[-1].prompt.messages] == ["three"]
+    assert [text for _, text in stage.told()] == ["three"]
 
 
-def test_an_edited_answer_stands_as_if_it_had_been_given(visit, stage) -> None:
+def test_an_edited_answer_stands_as_if_it_had_been_given(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     ask(page, "one")
     settled(page)
@@ -139,10 +142,10 @@ def test_an_edited_answer_stands_as_if_it_had_been_given(visit, stage) -> None:
     expect(answers(page)).to_have_text(["mended"])
     ask(page, "two")
     settled(page)
-    assert [message.content for message in stage.requests[-1].prompt.messages] == ["one", "mended", "two"]
+    assert [text for _, text in stage.told()] == ["one", "mended", "two"]
 
 
-def test_a_deleted_turn_is_gone_for_the_model_too(visit, stage) -> None:
+def test_a_deleted_turn_is_gone_for_the_model_too(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     for question in ("one", "two"):
         ask(page, question)
@@ -151,10 +154,10 @@ def test_a_deleted_turn_is_gone_for_the_model_too(visit, stage) -> None:
     expect(questions(page)).to_have_text(["two"])
     ask(page, "three")
     expect(answers(page)).to_have_text(["two", "three"])
-    assert [message.content for message in stage.requests[-1].prompt.messages] == ["two", "two", "three"]
+    assert [text for _, text in stage.told()] == ["two", "two", "three"]
 
 
-def test_new_chat_starts_from_nothing(visit, stage) -> None:
+def test_new_chat_starts_from_nothing(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     ask(page, "one")
     settled(page)
@@ -163,16 +166,16 @@ def test_new_chat_starts_from_nothing(visit, stage) -> None:
     expect(page.get_by_text("Ask a model, see how it answered")).to_be_visible()
     ask(page, "two")
     settled(page)
-    assert [message.content for message in stage.requests[-1].prompt.messages] == ["two"]
+    assert [text for _, text in stage.told()] == ["two"]
 
 
-def test_an_example_is_asked_by_a_click(visit, stage) -> None:
+def test_an_example_is_asked_by_a_click(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_text("What is the capital of France?").click()
     expect(answers(page)).to_have_text(["What is the capital of France?"])
 
 
-def test_thoughts_stand_in_a_fold_of_their_own(visit, stage) -> None:
+def test_thoughts_stand_in_a_fold_of_their_own(visit: "Visit", stage: "Stage") -> None:
     stage.thoughts = "Let me see."
     page = visit()
     ask(page, "why")
@@ -181,7 +184,7 @@ def test_thoughts_stand_in_a_fold_of_their_own(visit, stage) -> None:
     expect(answers(page).last).to_have_text("why")
 
 
-def test_an_empty_message_is_not_sent(visit, stage) -> None:
+def test_an_empty_message_is_not_sent(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_label("Message", exact=True).fill("   ")
     page.get_by_role("button", name="Send", exact=True).click()
@@ -190,7 +193,7 @@ def test_an_empty_message_is_not_sent(visit, stage) -> None:
     assert len(stage.requests) == 1
 
 
-def test_a_blank_answer_box_is_never_markup(visit, stage) -> None:
+def test_a_blank_answer_box_is_never_markup(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     ask(page, "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>done")
     settled(page)

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playwright.sync_api import Browser, Page, expect
+
+if TYPE_CHECKING:
+    from tests.e2e.page.conftest import Stage, Visit
 
 MODULES = Path(__file__).parents[1] / "node"
 
@@ -36,7 +40,10 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def test_python_shown_by_the_page_gives_the_same_tokens_from_a_real_model(
-    browser: Browser, launch_playground: Callable[..., tuple[object, str]], tiny_checkpoint: Path, tmp_path: Path
+    browser: Browser,
+    launch_playground: Callable[..., tuple[object, str]],
+    tiny_checkpoint: Path,
+    tmp_path: Path,
 ) -> None:
     _, url = launch_playground("--checkpoint", str(tiny_checkpoint), "--threads", "1")
     page = browser.new_context().new_page()
@@ -53,9 +60,11 @@ def test_python_shown_by_the_page_gives_the_same_tokens_from_a_real_model(
     page.context.close()
 
 
-def test_curl_and_node_send_what_python_sends(visit, stage, axe_script: str, tmp_path: Path) -> None:
+def test_curl_and_node_send_what_python_sends(
+    visit: "Visit", stage: "Stage", axe_script: str, tmp_path: Path
+) -> None:
     page = visit()
-    text = answered(page, "it's \"quoted\", $HOME and `ls`\\n\nsecond line")
+    text = answered(page, 'it\'s "quoted", $HOME and `ls`\\n\nsecond line')
     script = code(page, "curl")
     (tmp_path / "exported.sh").write_text(script, "utf-8")
     events = run(["bash", "exported.sh"], tmp_path)
@@ -72,7 +81,7 @@ def test_curl_and_node_send_what_python_sends(visit, stage, axe_script: str, tmp
             assert getattr(other, part) == getattr(page_request, part)
 
 
-def test_json_is_the_body_itself(visit, stage) -> None:
+def test_json_is_the_body_itself(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     text = answered(page, "hello there")
     body = json.loads(code(page, "JSON"))
@@ -81,7 +90,7 @@ def test_json_is_the_body_itself(visit, stage) -> None:
     assert answer["nvext"]["recipe"]["seed"] == body["seed"]
 
 
-def test_code_is_there_before_the_first_answer(visit, stage) -> None:
+def test_code_is_there_before_the_first_answer(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_label("Message", exact=True).fill("not asked yet")
     page.get_by_role("tab", name="Code").click()
@@ -89,7 +98,7 @@ def test_code_is_there_before_the_first_answer(visit, stage) -> None:
     assert stage.requests == []
 
 
-def test_a_click_copies_the_code(visit, stage) -> None:
+def test_a_click_copies_the_code(visit: "Visit", stage: "Stage") -> None:
     page = visit(permissions=["clipboard-read", "clipboard-write"])
     answered(page, "copy me")
     shown = code(page, "Python")

@@ -1,6 +1,11 @@
 """Do the knobs show what the server can do, and send what they show?"""
 
+from typing import TYPE_CHECKING
+
 from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from tests.e2e.page.conftest import Stage, Visit
 
 
 def ask(page: Page, question: str) -> None:
@@ -16,7 +21,7 @@ def choose_model(page: Page, name: str) -> None:
     page.get_by_role("option", name=name).first.click()
 
 
-def test_values_that_are_not_served_are_off_with_a_reason(visit, stage) -> None:
+def test_values_that_are_not_served_are_off_with_a_reason(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     precision = page.get_by_role("group", name="Precision")
     expect(precision.get_by_label("bf16")).to_be_checked()
@@ -28,7 +33,7 @@ def test_values_that_are_not_served_are_off_with_a_reason(visit, stage) -> None:
     expect(decode).to_contain_text("SmolLM2 135M Instruct cannot decode this way")
 
 
-def test_the_knobs_decide_which_variant_answers(visit, stage) -> None:
+def test_the_knobs_decide_which_variant_answers(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_role("group", name="Precision").get_by_text("fp8").click()
     ask(page, "hello")
@@ -36,7 +41,7 @@ def test_the_knobs_decide_which_variant_answers(visit, stage) -> None:
     expect(page.locator("#np-evidence")).to_contain_text(":fp8:")
 
 
-def test_knobs_are_turned_from_the_keyboard(visit, stage) -> None:
+def test_knobs_are_turned_from_the_keyboard(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_role("group", name="Precision").get_by_label("bf16").focus()
     page.keyboard.press("ArrowRight")
@@ -46,7 +51,9 @@ def test_knobs_are_turned_from_the_keyboard(visit, stage) -> None:
     assert stage.requests[-1].variant.precision == "fp8"
 
 
-def test_a_model_that_is_not_served_says_what_it_needs_and_switches_send_off(visit, stage) -> None:
+def test_a_model_that_is_not_served_says_what_it_needs_and_switches_send_off(
+    visit: "Visit", stage: "Stage"
+) -> None:
     page = visit()
     choose_model(page, "Nemotron 3 Nano 30B-A3B")
     card = page.locator("#np-card")
@@ -61,7 +68,7 @@ def test_a_model_that_is_not_served_says_what_it_needs_and_switches_send_off(vis
     assert stage.requests == []
 
 
-def test_every_setting_is_sent(visit, stage) -> None:
+def test_every_setting_is_sent(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_role("button", name="More sampling").click()
     settings = {
@@ -86,7 +93,7 @@ def test_every_setting_is_sent(visit, stage) -> None:
     assert request.stopping.strings == ("END", "\n\n")
 
 
-def test_reset_brings_the_recommended_sampling_back(visit, stage) -> None:
+def test_reset_brings_the_recommended_sampling_back(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     temperature = page.get_by_label("number input for Temperature")
     expect(temperature).to_have_value("0.2")
@@ -97,7 +104,7 @@ def test_reset_brings_the_recommended_sampling_back(visit, stage) -> None:
     expect(page.get_by_label("Seed")).to_have_value("")
 
 
-def test_every_model_has_a_card(visit, stage) -> None:
+def test_every_model_has_a_card(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     page.get_by_role("tab", name="Models").click()
     cards = page.locator(".np-card")

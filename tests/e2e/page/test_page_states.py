@@ -1,7 +1,13 @@
 """Does the page tell the truth while the engine loads, and when something fails?"""
 
-from nemotron_backend.engine import ContextTooLong, EngineBusy, EngineFailed
+from typing import TYPE_CHECKING
+
 from playwright.sync_api import Page, expect
+
+from nemotron_backend.engine import ContextTooLong, EngineBusy, EngineFailed
+
+if TYPE_CHECKING:
+    from tests.e2e.page.conftest import Stage, Visit
 
 
 def ask(page: Page, question: str) -> None:
@@ -9,7 +15,7 @@ def ask(page: Page, question: str) -> None:
     page.get_by_role("button", name="Send", exact=True).click()
 
 
-def test_a_loading_engine_is_told_with_its_progress_and_send_wakes_up(visit, stage) -> None:
+def test_a_loading_engine_is_told_with_its_progress_and_send_wakes_up(visit: "Visit", stage: "Stage") -> None:
     stage.state, stage.progress = "starting", "read 12 of 30 layers"
     page = visit(is_ready=False)
     send = page.get_by_role("button", name="Send", exact=True)
@@ -26,7 +32,9 @@ def test_a_loading_engine_is_told_with_its_progress_and_send_wakes_up(visit, sta
     expect(page.locator("#np-transcript .bot-row")).to_contain_text("written while it loads")
 
 
-def test_an_engine_that_fails_later_switches_send_off_until_it_is_back(visit, stage) -> None:
+def test_an_engine_that_fails_later_switches_send_off_until_it_is_back(
+    visit: "Visit", stage: "Stage"
+) -> None:
     page = visit()
     stage.state, stage.progress = "failed", "the engine process ended"
     expect(page.locator("#np-state")).to_contain_text("Engine failed", timeout=15_000)
@@ -36,7 +44,7 @@ def test_an_engine_that_fails_later_switches_send_off_until_it_is_back(visit, st
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled(timeout=15_000)
 
 
-def test_a_failure_is_told_with_a_way_out_and_the_question_stays(visit, stage) -> None:
+def test_a_failure_is_told_with_a_way_out_and_the_question_stays(visit: "Visit", stage: "Stage") -> None:
     stage.trouble = EngineFailed("the engine broke while it answered")
     page = visit()
     ask(page, "hello")
@@ -51,14 +59,14 @@ def test_a_failure_is_told_with_a_way_out_and_the_question_stays(visit, stage) -
     expect(alert).to_be_hidden()
 
 
-def test_a_full_queue_says_so(visit, stage) -> None:
+def test_a_full_queue_says_so(visit: "Visit", stage: "Stage") -> None:
     stage.trouble = EngineBusy("32 requests wait already", retry_after=2.0)
     page = visit()
     ask(page, "hello")
     expect(page.get_by_role("alert")).to_contain_text("32 requests wait already")
 
 
-def test_a_conversation_that_is_too_long_says_by_how_much(visit, stage) -> None:
+def test_a_conversation_that_is_too_long_says_by_how_much(visit: "Visit", stage: "Stage") -> None:
     message = "prompt and answer need 9000 tokens, the context holds 8192"
     stage.trouble = ContextTooLong("messages", message, num_tokens=9000, limit=8192)
     page = visit()

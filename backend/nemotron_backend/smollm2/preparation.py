@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
+from platformdirs import user_cache_path
 
 from nemotron_backend.smollm2.convert import convert
 from nemotron_backend.smollm2.download import Fetch, Report, download
@@ -24,7 +25,7 @@ _PARTIAL = ".partial-"
 
 def default_cache_folder() -> Path:
     """Where this program keeps what it can make again."""
-    return Path.home() / ".cache" / "nemotron-playground"
+    return user_cache_path("nemotron-playground", appauthor=False)
 
 
 def prepare(
@@ -42,13 +43,14 @@ def prepare(
     """
     if given is not None and (given / "config.json").is_file():
         return given
+    given_source = _find(given, release) if given else None
     target = cache_folder / release.folder
     cache_folder.mkdir(parents=True, exist_ok=True)
     with FileLock(cache_folder / f".{release.folder}.lock"):
         report(f"checking {release.folder}", None)
         if not is_whole(target, release):
             with _workplace(cache_folder, release) as workplace:
-                source = _find(given, release) if given else fetch(release, workplace, report)
+                source = given_source or fetch(release, workplace, report)
                 _make(source, workplace / "checkpoint", release, report)
                 _replace(target, workplace)
     report(f"{release.folder} is ready", 1.0)

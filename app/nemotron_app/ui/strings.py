@@ -71,7 +71,7 @@ NOT_TOGETHER = "not served with {other} {value}"
 THINKING_LABEL = "Think before answering"
 
 SYSTEM_LABEL = "System prompt"
-SYSTEM_PLACEHOLDER = "How the model should behave; may stay empty"
+SYSTEM_PLACEHOLDER = "How the model should behave"
 
 # Sampling.
 SAMPLING_SECTION = "Sampling"
@@ -179,7 +179,7 @@ TROUBLES: Mapping[str, tuple[str, str]] = {
     "engine_starting": ("The engine is still loading", "Regenerate the answer when the state says Ready."),
     "engine_busy": (
         "The engine is busy",
-        "Too many requests wait already. Regenerate the answer in a moment.",
+        "Regenerate the answer in a moment.",
     ),
     "engine_failed": (
         "The engine broke while it answered",

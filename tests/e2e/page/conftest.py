@@ -245,11 +245,17 @@ def visit(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def axe_script() -> str:
-    """The accessibility checker axe-core, from the lock file of the Node tests."""
+def node_modules() -> Path:
+    """The packages of the Node tests' lock file."""
     folder = Path(__file__).parents[1] / "node"
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.exists():
+    installed = folder / "node_modules"
+    if not (installed / "axe-core").exists():
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    return script.read_text("utf-8")
+    return installed
+
+
+@pytest.fixture(scope="session")
+def axe_script(node_modules: Path) -> str:
+    """The accessibility checker axe-core."""
+    return (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")

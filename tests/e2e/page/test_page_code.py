@@ -12,8 +12,6 @@ from playwright.sync_api import Browser, Page, expect
 if TYPE_CHECKING:
     from tests.e2e.page.conftest import Stage, Visit
 
-MODULES = Path(__file__).parents[1] / "node"
-
 
 def code(page: Page, language: str) -> str:
     page.get_by_role("tab", name="Code").click()
@@ -60,18 +58,18 @@ def test_python_shown_by_the_page_gives_the_same_tokens_from_a_real_model(
     page.context.close()
 
 
-def test_curl_and_node_send_what_python_sends(
-    visit: "Visit", stage: "Stage", axe_script: str, tmp_path: Path
+def test_curl_and_node_send_what_the_page_sent(
+    visit: "Visit", stage: "Stage", node_modules: Path, tmp_path: Path
 ) -> None:
     page = visit()
     text = answered(page, 'it\'s "quoted", $HOME and `ls`\\n\nsecond line')
     script = code(page, "curl")
     (tmp_path / "exported.sh").write_text(script, "utf-8")
     events = run(["bash", "exported.sh"], tmp_path)
-    program = MODULES / "exported.mjs"
+    program = node_modules.parent / "exported.mjs"
     program.write_text(code(page, "Node"), "utf-8")
     try:
-        assert run(["node", program.name], MODULES) == text
+        assert run(["node", program.name], program.parent) == text
     finally:
         program.unlink()
     assert '"finish_reason":"stop"' in events

@@ -51,9 +51,7 @@ def test_knobs_are_turned_from_the_keyboard(visit: "Visit", stage: "Stage") -> N
     assert stage.requests[-1].variant.precision == "fp8"
 
 
-def test_a_model_that_is_not_served_says_what_it_needs_and_switches_send_off(
-    visit: "Visit", stage: "Stage"
-) -> None:
+def test_a_model_that_is_not_served_says_what_it_needs(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     choose_model(page, "Nemotron 3 Nano 30B-A3B")
     card = page.locator("#np-card")

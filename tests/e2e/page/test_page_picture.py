@@ -27,7 +27,8 @@ def test_the_picture_shows_a_real_conversation_and_stays_small(
         expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
         expect(page.locator("#np-evidence dl")).to_be_visible(timeout=120_000)
     expect(page.locator("#np-transcript .bot-row").first).to_contain_text("Paris")
-    page.mouse.move(400, 20)
+    page.locator("#np-panel").evaluate("(panel) => panel.scrollTo(0, 0)")
+    page.mouse.move(500, 550)
     ARTIFACTS.mkdir(exist_ok=True)
     picture = ARTIFACTS / "screenshot.png"
     page.screenshot(path=picture)

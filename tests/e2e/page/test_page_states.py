@@ -32,9 +32,7 @@ def test_a_loading_engine_is_told_with_its_progress_and_send_wakes_up(visit: "Vi
     expect(page.locator("#np-transcript .bot-row")).to_contain_text("written while it loads")
 
 
-def test_an_engine_that_fails_later_switches_send_off_until_it_is_back(
-    visit: "Visit", stage: "Stage"
-) -> None:
+def test_a_failed_engine_switches_send_off_until_it_is_back(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     stage.state, stage.progress = "failed", "the engine process ended"
     expect(page.locator("#np-state")).to_contain_text("Engine failed", timeout=15_000)

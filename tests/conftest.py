@@ -149,9 +149,10 @@ def _environment() -> dict[str, str]:
     return own | {"PYTHONPATH": roots}
 
 
-def _launch_playground(*flags: str) -> tuple["subprocess.Popen[str]", str]:
+def _launch_playground(folder: Path, *flags: str) -> tuple["subprocess.Popen[str]", str]:
     """A server on a free port, and its address, once it listens."""
-    command = [sys.executable, "-m", "nemotron_app", "serve", "--port", "0", *flags]
+    own = ["--port", "0", "--data-dir", str(folder)]
+    command = [sys.executable, "-m", "nemotron_app", "serve", *own, *flags]
     process = subprocess.Popen(
         command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -162,12 +163,12 @@ def _launch_playground(*flags: str) -> tuple["subprocess.Popen[str]", str]:
 
 
 @pytest.fixture(scope="session")
-def launch_playground() -> Iterator[LaunchPlayground]:
+def launch_playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchPlayground]:
     """Start a server of one's own: `launch_playground(*flags)` returns its process and its address."""
     with ExitStack() as stack:
 
         def launch(*flags: str) -> tuple["subprocess.Popen[str]", str]:
-            process, url = _launch_playground(*flags)
+            process, url = _launch_playground(tmp_path_factory.mktemp("playground"), *flags)
             stack.callback(_end, process)
             return process, url
 

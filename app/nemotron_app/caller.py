@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,13 +20,13 @@ ANONYMOUS = Caller(id="anonymous", is_anonymous=True)
 class Authenticator(Protocol):
     """Tells the caller from the head of a request, before any of its body is read."""
 
-    async def authenticate(self, headers: Headers) -> Caller:
-        """The caller. Raises Unauthenticated."""
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
+        """The caller. Raises GatewayError and what the limits raise."""
         ...
 
 
 class Open:
     """Takes everyone in, unnamed."""
 
-    async def authenticate(self, headers: Headers) -> Caller:
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
         return ANONYMOUS

@@ -3,6 +3,7 @@
 GatewayError                 a status, OpenAI's type and code, the field, extra headers
 ├── BadRequest           400 a field is wrong; `param` names it
 ├── Unauthenticated      401 no key, or not a good one
+├── Forbidden            403 the key is good, but not for this
 ├── NotFound             404 no such route or model
 ├── BodyTimeout          408 the body never came
 ├── BodyTooLarge         413 the body is over the cap
@@ -10,7 +11,7 @@ GatewayError                 a status, OpenAI's type and code, the field, extra 
 ├── NotReady             503 starting or draining
 └── EngineSilent         504 the engine said nothing for too long
 
-What the catalog and the engines raise rises untouched and is translated here, once.
+What the catalog, the engines and the limits raise rises untouched and is translated here, once.
 """
 
 import math
@@ -19,6 +20,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+from nemotron_app.caller import Caller
+from nemotron_app.limits.errors import InvalidAmount, LimiterUnavailable, LimitExceeded, QueueFull
+from nemotron_app.limits.headers import refusal_headers, unavailable_headers
+from nemotron_app.limits.state import LimitName
 from nemotron_backend.catalog import ModelNotServed, UnavailableKnob, UnknownModel
 from nemotron_backend.engine import (
     ContextTooLong,
@@ -34,7 +39,10 @@ SERVER_ERROR = "server_error"
 
 
 class GatewayError(Exception):
-    """Root of what the gateway itself refuses; a subclass fixes the status and OpenAI's type."""
+    """Root of what the gateway itself refuses; a subclass fixes the status and OpenAI's type.
+
+    `caller` is set where a caller is refused who is known all the same.
+    """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = SERVER_ERROR
@@ -51,6 +59,7 @@ class GatewayError(Exception):
         self.param = param
         self.code = code
         self.headers = dict(headers or {})
+        self.caller: Caller | None = None
 
 
 class BadRequest(GatewayError):
@@ -65,6 +74,13 @@ class Unauthenticated(GatewayError):
 
     status = 401
     type = "authentication_error"
+
+
+class Forbidden(GatewayError):
+    """The caller is known, but may not do this."""
+
+    status = 403
+    type = "permission_error"
 
 
 class NotFound(GatewayError):
@@ -200,6 +216,37 @@ def _of_failed(error: EngineFailed) -> Problem:
     return Problem(status=502, type=SERVER_ERROR, message=str(error), code="engine_failed")
 
 
+# OpenAI's `type` says which limit it was; `code` is what its clients look at.
+_LIMIT_TYPES: Mapping[LimitName, str] = {
+    "requests": "requests",
+    "tokens": "tokens",
+    "tokens_per_day": "insufficient_quota",
+    "in_flight": "concurrency",
+    "sign_in_failures": "requests",
+}
+
+
+def _of_limit_exceeded(error: LimitExceeded) -> Problem:
+    kind = _LIMIT_TYPES[error.limit.name]
+    code = kind if kind == "insufficient_quota" else "rate_limit_exceeded"
+    return Problem(status=429, type=kind, message=str(error), code=code, headers=refusal_headers(error))
+
+
+def _of_limits_unavailable(error: LimiterUnavailable) -> Problem:
+    headers = {"x-ratelimit-degraded": "1", **unavailable_headers(error)}
+    code = "limits_unavailable"
+    return Problem(status=503, type=SERVER_ERROR, message=str(error), code=code, headers=headers)
+
+
+def _of_queue_full(error: QueueFull) -> Problem:
+    headers = unavailable_headers(error)
+    return Problem(status=503, type=SERVER_ERROR, message=str(error), code="queue_full", headers=headers)
+
+
+def _of_invalid_amount(error: InvalidAmount) -> Problem:
+    return Problem(status=400, type=INVALID_REQUEST, message=str(error), param="max_tokens")
+
+
 # A subclass is found before its parent because the lookup follows the method resolution order.
 _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     GatewayError: _of_gateway,
@@ -212,6 +259,10 @@ _TRANSLATIONS: Mapping[type[Exception], Callable[[Any], Problem]] = {
     EngineStarting: _of_starting,
     EngineBusy: _of_busy,
     EngineFailed: _of_failed,
+    LimitExceeded: _of_limit_exceeded,
+    LimiterUnavailable: _of_limits_unavailable,
+    QueueFull: _of_queue_full,
+    InvalidAmount: _of_invalid_amount,
 }
 
 EXPECTED: tuple[type[Exception], ...] = tuple(_TRANSLATIONS)

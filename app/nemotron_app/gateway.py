@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from nemotron_app.drain import Drain
 from nemotron_app.generation import generate
+from nemotron_app.membership import Membership
 from nemotron_app.meter import Meter
 from nemotron_app.pulse import Patience, with_pulse
 from nemotron_app.record import Record, record_of
@@ -32,6 +33,7 @@ class Gateway:
     engine: Engine
     translator: Translator
     meter: Meter
+    membership: Membership | None
     telemetry: Telemetry
     drain: Drain
     patience: Patience

@@ -14,15 +14,10 @@ from nemotron_backend.request import Delta, GenerationRequest
 
 async def generate(engine: Engine, meter: Meter, asked: Asked, record: Record) -> AsyncGenerator[Delta, None]:
     """The deltas of all prompts of a call, charged to its caller. Closing it aborts the engine's work."""
-    lease = await meter.reserve(record.caller, asked)
-    record.headers.update(lease.headers)
-    try:
-        async with aclosing(_merged(engine, asked.requests)) as deltas:
-            async for delta in deltas:
-                record.tally.add(delta)
-                yield delta
-    finally:
-        await meter.settle(lease, record.tally)
+    async with meter.charge(record, asked, engine), aclosing(_merged(engine, asked.requests)) as deltas:
+        async for delta in deltas:
+            record.tally.add(delta)
+            yield delta
 
 
 def _merged(engine: Engine, requests: Sequence[GenerationRequest]) -> AsyncGenerator[Delta, None]:

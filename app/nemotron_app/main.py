@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,6 +18,7 @@ from nemotron_app.drain import Drain
 from nemotron_app.errors import EXPECTED, INVALID_REQUEST, BadRequest, Problem, problem_of
 from nemotron_app.gateway import Gateway
 from nemotron_app.late_page import LatePage
+from nemotron_app.membership import Membership
 from nemotron_app.meter import Meter, Unmetered
 from nemotron_app.middleware.admit import Admit
 from nemotron_app.middleware.authenticate import Authenticate
@@ -25,10 +26,12 @@ from nemotron_app.middleware.body_cap import BodyCap
 from nemotron_app.middleware.cross_origin import CrossOrigin
 from nemotron_app.middleware.observe import Observe
 from nemotron_app.middleware.refusal import response_of
+from nemotron_app.middleware.tell_limits import TellLimits
 from nemotron_app.pulse import Patience
 from nemotron_app.record import record_of
 from nemotron_app.routes import chat, completions, documents, health, models, tokens
 from nemotron_app.routes.elsewhere import catch_rest
+from nemotron_app.routes.usage import usage_router
 from nemotron_app.settings import Settings
 from nemotron_app.telemetry import Telemetry
 from nemotron_app.versions import maker_of
@@ -42,7 +45,10 @@ EngineOpener = Callable[[Settings], Awaitable[Engine]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What an app is made of; the defaults take everyone in and charge nothing."""
+    """What an app is made of; the defaults take everyone in and charge nothing.
+
+    A membership brings routes and upkeep; `with_membership` also takes authenticator and meter from it.
+    """
 
     settings: Settings
     catalog: Catalog
@@ -51,7 +57,14 @@ class Parts:
     telemetry: Telemetry = field(default_factory=Telemetry)
     authenticator: Authenticator = field(default_factory=Open)
     meter: Meter = field(default_factory=Unmetered)
+    membership: Membership | None = None
     page: LatePage | None = None
+
+
+def with_membership(parts: Parts, membership: Membership) -> Parts:
+    """The same app for those who may come in, each charged for what they use."""
+    authenticator, meter = membership.accounts.authenticator, membership.meter
+    return replace(parts, authenticator=authenticator, meter=meter, membership=membership)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -68,8 +81,7 @@ def create_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.settings = parts.settings
-    routers = [module.router for module in (chat, completions, models, tokens, health)]
-    for router in (*routers, catch_rest([route for each in routers for route in each.routes])):
+    for router in _routers(parts):
         app.include_router(router)
     if parts.page is not None:
         app.mount("/", parts.page)
@@ -77,10 +89,19 @@ def create_app(parts: Parts) -> FastAPI:
     return app
 
 
+def _routers(parts: Parts) -> list[APIRouter]:
+    routers = [module.router for module in (chat, completions, models, tokens, health)]
+    if parts.membership is not None:
+        routers += [usage_router(parts.membership), *parts.membership.accounts.routers]
+    return [*routers, catch_rest([route for router in routers for route in router.routes])]
+
+
 def _lifespan(parts: Parts) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
         async with AsyncExitStack() as stack:
+            if parts.membership is not None:
+                await stack.enter_async_context(parts.membership.running())
             engine = await parts.open_engine(parts.settings)
             stack.push_async_callback(engine.aclose)
             app.state.gateway = _gateway(parts, engine)
@@ -98,6 +119,7 @@ def _gateway(parts: Parts, engine: Engine) -> Gateway:
         engine=engine,
         translator=Translator(parts.catalog, engine, max_choices=settings.max_choices),
         meter=parts.meter,
+        membership=parts.membership,
         telemetry=parts.telemetry,
         drain=parts.drain,
         patience=Patience(
@@ -114,7 +136,8 @@ def _middleware(parts: Parts) -> list[Middleware]:
     return [
         Middleware(Observe, telemetry=parts.telemetry),
         Middleware(CrossOrigin),
-        Middleware(Authenticate, authenticator=parts.authenticator),
+        Middleware(TellLimits, meter=parts.meter),
+        Middleware(Authenticate, authenticator=parts.authenticator, telemetry=parts.telemetry),
         Middleware(Admit, drain=parts.drain),
         Middleware(BodyCap, max_bytes=parts.settings.max_body_bytes),
     ]
@@ -134,7 +157,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     record = record_of(request.scope)
     response = response_of(problem_of(error), record.request_id)
     # The outermost error handler of Starlette answers past our own middleware.
-    response.headers["x-request-id"] = record.request_id
+    response.headers.update(record.headers | {"x-request-id": record.request_id})
     return response
 
 

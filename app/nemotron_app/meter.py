@@ -1,43 +1,35 @@
-"""Where is a call charged?
-
-`reserve` stands before the engine starts and may refuse; `settle` stands after it has ended, however
-it ended, and is told what was really made.
-"""
+"""Where is a call charged?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from nemotron_app.caller import Caller
-from nemotron_app.tally import Tally
+from nemotron_app.record import Record
 from nemotron_app.wire.asked import Asked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
-    """What was set aside for one call; `headers` go out with the answer."""
-
-    id: str
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+from nemotron_backend.engine import Engine
 
 
 class Meter(Protocol):
-    """Says what a caller may spend."""
+    """Says what a caller may spend, and writes down what was spent."""
 
-    async def reserve(self, caller: Caller, asked: Asked) -> Lease:
-        """Set aside what the call may cost at most. Raises a GatewayError with status 429."""
+    def charge(self, record: Record, asked: Asked, engine: Engine) -> AbstractAsyncContextManager[None]:
+        """Enter it before the engine starts: that may wait, and may refuse the call. Leave it when the
+        engine has ended, however it ended: the record's tally then tells what was made. Puts limits into
+        the record's headers.
+        """
         ...
 
-    async def settle(self, lease: Lease, tally: Tally) -> None:
-        """Replace what was set aside by what was made."""
+    async def limits(self, caller: Caller) -> Mapping[str, str]:
+        """The headers of an answer for which nothing was charged."""
         ...
 
 
 class Unmetered:
     """Lets everyone spend as they like."""
 
-    async def reserve(self, caller: Caller, asked: Asked) -> Lease:
-        return Lease(id=asked.id)
+    def charge(self, record: Record, asked: Asked, engine: Engine) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
-    async def settle(self, lease: Lease, tally: Tally) -> None:
-        return None
+    async def limits(self, caller: Caller) -> Mapping[str, str]:
+        return {}

@@ -2,14 +2,18 @@
 
 import logging
 import sys
+from dataclasses import replace
 from socket import gaierror
 
 from fastapi import FastAPI
 
 from nemotron_app import __version__
+from nemotron_app.accounts import Accounts, Misconfigured
+from nemotron_app.accounts.redaction import RedactKeys
 from nemotron_app.engines import open_engine
 from nemotron_app.late_page import LatePage
-from nemotron_app.main import Parts, create_app
+from nemotron_app.main import Parts, create_app, with_membership
+from nemotron_app.membership import create_membership
 from nemotron_app.serve import Server, Stopping, bind, loopback_url
 from nemotron_app.settings import Settings
 from nemotron_backend.catalog import Catalog
@@ -17,18 +21,17 @@ from nemotron_backend.catalog import Catalog
 
 def run(settings: Settings) -> int:
     """Serve until told to stop; 0 if all went well."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _set_up_log()
     try:
         sock = bind(settings.host, settings.port)
     except OSError as error:
         name = "host" if isinstance(error, gaierror) else "port"
-        message = f"{name}: cannot listen on {settings.host}:{settings.port}: {error.strerror}"
-        print(f"nemotron-playground: {message}", file=sys.stderr)
-        return 2
+        return _refuse(f"{name}: cannot listen on {settings.host}:{settings.port}: {error.strerror}")
     url = loopback_url(sock)
-    page = LatePage(lambda: _build_page(url)) if settings.page else None
-    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine, page=page)
+    try:
+        parts = _parts(settings, url)
+    except Misconfigured as error:
+        return _refuse(str(error))
     stopping = Stopping(drain=parts.drain, seconds=settings.drain_seconds)
     Server(create_app(parts), stopping, lambda: print(f"Nemotron Playground is at {url}", flush=True)).run(
         [sock]
@@ -36,10 +39,32 @@ def run(settings: Settings) -> int:
     return 0
 
 
-def _build_page(url: str) -> FastAPI:
+def _parts(settings: Settings, url: str) -> Parts:
+    """Everything wired. Raises Misconfigured."""
+    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine)
+    membership = create_membership(settings, parts.catalog, parts.telemetry.limits)
+    page = LatePage(lambda: _build_page(url, membership.accounts)) if settings.page else None
+    return replace(with_membership(parts, membership), page=page)
+
+
+def _set_up_log() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RedactKeys())
+    for name in ("uvicorn.error", "alembic.runtime"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _refuse(message: str) -> int:
+    print(f"nemotron-playground: {message}", file=sys.stderr)
+    return 2
+
+
+def _build_page(url: str, accounts: Accounts) -> FastAPI:
     from nemotron_app.ui.mount import mount_page
     from nemotron_app.ui.site import Site
 
     app = FastAPI(openapi_url=None)
+    app.state.accounts = accounts  # whose `page_token` lets the page call the API for whoever looks at it
     mount_page(app, Site(api_url=url, version=__version__))
     return app

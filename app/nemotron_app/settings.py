@@ -10,15 +10,20 @@ from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
+from nemotron_app.setting_values import Networks, Providers, TierName, Tiers
+
 PREFIX = "NEMOTRON_PLAYGROUND_"
+# What these hold, or may hold, is in no message.
+_UNSPOKEN = ("secret", "providers", "database_url", "redis_url")
 
 
 class BadSetting(Exception):
@@ -72,6 +77,77 @@ class Settings(BaseSettings):
     drain_seconds: PositiveFloat = Field(
         default=30.0, description="How long running answers may go on after the signal to stop."
     )
+    data_dir: Path = Field(
+        default=Path("~/.local/share/nemotron-playground"),
+        description="Folder of the database and the secret, where neither is named.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Database of accounts and usage: sqlite:///FILE or postgresql://...; "
+        "a file in `data_dir` if unset.",
+    )
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Seeds all keys, cookies and tokens; servers that share a database share it. Made once "
+        "and kept in `data_dir` if unset. Better set in the environment than by a flag.",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/?#]+/?$",
+        description="Where browsers find the server, such as https://play.example.org.",
+    )
+    providers: Providers = Field(
+        default=(),
+        repr=False,
+        description="Who signs people in: tables with `kind` (openid, github, oauth), `client_id` and so "
+        "on; without any there is one local user.",
+    )
+    single_user_anywhere: bool = Field(
+        default=False,
+        description="Without providers, let whoever reaches an address beyond this machine be that user.",
+    )
+    guests: bool = Field(default=True, description="Let people who have not signed in use the page.")
+    trusted_proxies: Networks = Field(
+        default=(), description="Networks whose X-Forwarded-For is believed, as in 10.0.0.0/8,127.0.0.1."
+    )
+    session_days: PositiveFloat = Field(default=14.0, description="How long a sign-in lasts.")
+    rotation_hours: PositiveFloat = Field(
+        default=24.0, description="How long a key goes on after another has taken its place."
+    )
+    redis_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Redis that keeps limits and sessions for several servers; in this process if unset. "
+        "It must run with maxmemory-policy noeviction.",
+    )
+    when_redis_is_down: Literal["local", "closed"] = Field(
+        default="local",
+        description="`local`: signed-in callers go on under this server's share of their limits; "
+        "`closed`: nobody does.",
+    )
+    redis_seconds: PositiveFloat = Field(
+        default=0.1, description="Longest wait for one answer of Redis about limits."
+    )
+    replicas: PositiveInt = Field(
+        default=1, description="How many servers share the limits, while Redis is down."
+    )
+    lease_seconds: PositiveFloat = Field(
+        default=30.0, description="How long a request of a crashed server counts as running."
+    )
+    limit_patience_seconds: NonNegativeFloat = Field(
+        default=2.0, description="How long a request waits for a limit to free before it is refused."
+    )
+    queue_waiting: PositiveInt = Field(
+        default=64, description="Most requests that wait for one of the engine's `max_running` places."
+    )
+    queue_seconds: PositiveFloat = Field(default=60.0, description="Longest wait for such a place.")
+    tiers: Tiers = Field(
+        default_factory=dict[TierName, Any],
+        description="Other limits of a tier (guest, network, free, plus, local), as in "
+        '{"free": {"requests_per_minute": 60}}.',
+    )
 
 
 def read_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
@@ -85,6 +161,8 @@ def read_settings(flags: Mapping[str, Any], config: Path | None) -> Settings:
         raise BadSetting(_sentence(error)) from error
     except TOMLDecodeError as error:
         raise BadSetting(f"config: {config} is not TOML: {error}") from error
+    except SettingsError as error:
+        raise BadSetting(str(error)) from error
 
 
 def _with_file(config: Path | None) -> type[Settings]:
@@ -113,4 +191,5 @@ def _sentence(error: ValidationError) -> str:
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return f"{name}: there is no such setting"
-    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, not {first['input']!r}"
+    reason = f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return reason if first["loc"][0] in _UNSPOKEN else f"{reason}, not {first['input']!r}"

@@ -33,6 +33,11 @@ class Tally:
         self.verifications += [_verified(forward) for forward in delta.trace if forward.kind == "verify"]
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the engine has said anything, be it without a token."""
+        return bool(self._num_seen)
+
+    @property
     def num_tokens(self) -> int:
         """Tokens made: as the engine counts them where a choice has ended, as they were seen elsewhere."""
         ended = sum(usage.completion_tokens for usage in self.usages.values())

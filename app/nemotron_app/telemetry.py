@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import Scope
 
+from nemotron_app.limit_metrics import LimitMetrics
 from nemotron_app.record import Record
 from nemotron_backend.engine import EngineStatus
 from nemotron_backend.request import Usage, Variant
@@ -27,6 +28,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.limits = LimitMetrics(self._registry)
         self._requests = self._counter("requests", "Requests answered.", "route", "status", *_VARIANT)
         self._tokens = self._counter("tokens", "Tokens by kind.", "kind", *_VARIANT)
         self._duration = self._seconds("request_duration", "From a request's head to its answer's end.")

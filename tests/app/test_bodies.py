@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
-from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 
 from nemotron_app.caller import Caller
 from nemotron_app.errors import Unauthenticated
@@ -20,7 +20,7 @@ GOOD = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
 class Closed:
     """Lets nobody in."""
 
-    async def authenticate(self, headers: Headers) -> Caller:
+    async def authenticate(self, connection: HTTPConnection) -> Caller:
         raise Unauthenticated(
             "no key was given", code="invalid_api_key", headers={"www-authenticate": "Bearer"}
         )

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 
 from nemotron_app.caller import Caller
-from nemotron_app.meter import Lease
-from nemotron_app.tally import Tally
+from nemotron_app.record import Record
 from nemotron_app.wire.asked import Asked
 from nemotron_backend.echo import EchoEngine
+from nemotron_backend.engine import Engine
 from nemotron_backend.request import Delta, GenerationRequest, Token
 
 CHAT = "/v1/chat/completions"
@@ -37,12 +38,17 @@ class Ledger:
         self.settled: list[int] = []
         self.has_settled = asyncio.Event()
 
-    async def reserve(self, caller: Caller, asked: Asked) -> Lease:
-        return Lease(id=asked.id, headers={"x-ratelimit-remaining-requests": "39"})
+    @asynccontextmanager
+    async def charge(self, record: Record, asked: Asked, engine: Engine) -> AsyncGenerator[None, None]:
+        record.headers["x-ratelimit-remaining-requests"] = "39"
+        try:
+            yield
+        finally:
+            self.settled.append(record.tally.num_tokens)
+            self.has_settled.set()
 
-    async def settle(self, lease: Lease, tally: Tally) -> None:
-        self.settled.append(tally.num_tokens)
-        self.has_settled.set()
+    async def limits(self, caller: Caller) -> dict[str, str]:
+        return {}
 
 
 @pytest.mark.parametrize("script", [endless, stuck])

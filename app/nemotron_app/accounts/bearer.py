@@ -38,6 +38,7 @@ class Protector(ResourceProtector):
         """The credential of a request. Raises Unauthenticated, Forbidden and what the throttle raises."""
         if len(connection.headers.getlist("authorization")) > 1:
             raise bad_credentials()
+        credential: Credential | None = None
         try:
             validator, text = self.parse_request_authorization(connection)
             credential = await self._tokens.find(text, address)
@@ -45,7 +46,9 @@ class Protector(ResourceProtector):
         except MissingAuthorizationError as error:
             raise no_credentials() from error
         except InsufficientScopeError as error:
-            raise insufficient_scope(scope or "") from error
+            refusal = insufficient_scope(scope or "")
+            refusal.caller = None if credential is None else credential.principal
+            raise refusal from error
         except OAuth2Error as error:
             raise bad_credentials() from error
         assert credential is not None

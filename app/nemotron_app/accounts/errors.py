@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from nemotron_app.errors import GatewayError, Unauthenticated
+from nemotron_app.errors import Forbidden, GatewayError, Unauthenticated
 
 _log = logging.getLogger(__name__)
 
@@ -31,13 +31,6 @@ _BAD_KEY = (
 
 class Misconfigured(Exception):
     """The options do not fit together; the message says which."""
-
-
-class Forbidden(GatewayError):
-    """The caller is known, but may not do this."""
-
-    status = 403
-    type = "permission_error"
 
 
 class SignInRefused(GatewayError):

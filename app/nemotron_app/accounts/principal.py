@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from nemotron_app.accounts.errors import Forbidden, insufficient_scope
+from nemotron_app.accounts.errors import insufficient_scope
 from nemotron_app.accounts.scopes import SCOPES
 from nemotron_app.caller import Caller
+from nemotron_app.errors import Forbidden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,21 +6,16 @@ Yes: callers are told apart by bearer keys, never by cookies, so a foreign page 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from nemotron_app.limits.headers import EXPOSED
+
 _EXPOSED = (
     "x-request-id",
     "x-client-request-id",
     "x-nemo-size",
     "x-nemo-precision",
     "x-nemo-decode-mode",
-    "retry-after",
-    "ratelimit",
-    "ratelimit-policy",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-reset-requests",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-tokens",
+    "www-authenticate",
+    *EXPOSED,
 )
 
 

@@ -4,7 +4,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from nemotron_app.errors import GatewayError, Problem, problem_of
+from nemotron_app.errors import Problem, problem_of
 
 
 def response_of(problem: Problem, request_id: str) -> Response:
@@ -17,7 +17,7 @@ def response_of(problem: Problem, request_id: str) -> Response:
     )
 
 
-async def refuse(error: GatewayError, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with the error instead of going on."""
     request_id = scope["state"]["record"].request_id
     await response_of(problem_of(error), request_id)(scope, receive, send)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from nemotron_app.gateway import Here
-from nemotron_app.routes.documents import body_document, failures, streamed
+from nemotron_app.routes.documents import GENERATION_FAILURES, body_document, failures, streamed
 from nemotron_app.wire.answer import ChatChunk, ChatCompletion
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.chat import ChatBody
@@ -18,7 +18,7 @@ router = APIRouter()
 @router.post(
     "/v1/chat/completions",
     openapi_extra=body_document(ChatBody),
-    responses=streamed(ChatCompletion, ChatChunk) | failures(400, 404, 408, 413, 415, 502, 503, 504),
+    responses=streamed(ChatCompletion, ChatChunk) | failures(*GENERATION_FAILURES),
 )
 async def create_chat_completion(
     request: Request, body: Annotated[ChatBody, Depends(body_of(ChatBody))], gateway: Here

@@ -20,14 +20,19 @@ _BODIES: tuple[type[Wire], ...] = (ChatBody, CompletionBody, TokenizeBody, Detok
 _REFERENCE = "#/components/schemas/{model}"
 _REASONS = {
     400: "A field is wrong; `param` names it.",
+    401: "No API key, or not a good one.",
+    403: "The key is good, but not for this.",
     404: "No such model or route.",
     408: "The body did not arrive.",
     413: "The body is too large.",
     415: "The body is not JSON.",
+    429: "A limit is used up; the message says which, and when it frees.",
     502: "The engine broke.",
     503: "Starting, busy or shutting down; `Retry-After` says when to come back.",
     504: "The engine said nothing for too long.",
 }
+
+GENERATION_FAILURES = (400, 401, 403, 404, 408, 413, 415, 429, 502, 503, 504)
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from nemotron_app.errors import NotReady, problem_of
 from nemotron_app.gateway import Gateway, Here
+from nemotron_app.membership import Membership
 from nemotron_app.record import record_of
 from nemotron_app.wire.answer import ErrorBody
 from nemotron_backend.engine import EngineState, EngineStatus
@@ -32,6 +33,17 @@ class Ready(TypedDict):
     state: EngineState | Literal["draining"]
     progress: str
     engine: dict[str, Any]
+    limits: NotRequired["LimitsHealth"]
+
+
+class LimitsHealth(TypedDict):
+    """How limits are kept: degraded while the shared store is away. Why stands in the log."""
+
+    backend: str
+    degraded: bool
+    outages: int
+    queue_running: int
+    queue_waiting: int
 
 
 class NotReadyAnswer(Ready):
@@ -71,6 +83,8 @@ async def ready(request: Request, gateway: Here) -> Response:
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(gateway: Here) -> Response:
     """Metrics in Prometheus' text format."""
+    if gateway.membership is not None:
+        gateway.telemetry.limits.watch(gateway.membership.limiter.status(), gateway.membership.queue)
     content = gateway.telemetry.expose(gateway.engine.status(), gateway.drain.num_active)
     return Response(content, media_type=CONTENT_TYPE_LATEST)
 
@@ -78,12 +92,26 @@ async def metrics(gateway: Here) -> Response:
 def _ready(gateway: Gateway) -> Ready:
     status = gateway.engine.status()
     draining = gateway.drain.is_draining
-    return {
+    answer: Ready = {
         "object": "health.response",
         "message": "draining" if draining else status.state,
         "state": "draining" if draining else status.state,
         "progress": "the server is shutting down" if draining else status.progress,
         "engine": _engine(status),
+    }
+    if gateway.membership is not None:
+        answer["limits"] = _limits(gateway.membership)
+    return answer
+
+
+def _limits(membership: Membership) -> LimitsHealth:
+    status = membership.limiter.status()
+    return {
+        "backend": status.backend,
+        "degraded": status.is_degraded,
+        "outages": status.num_outages,
+        "queue_running": membership.queue.num_running,
+        "queue_waiting": membership.queue.num_waiting,
     }
 
 

@@ -35,7 +35,7 @@ class DetokenizeAnswer(TypedDict):
 @router.post(
     "/tokenize",
     openapi_extra=body_document(TokenizeBody),
-    responses=failures(400, 404, 408, 413, 415, 502, 503),
+    responses=failures(400, 401, 404, 408, 413, 415, 429, 502, 503),
 )
 async def tokenize(
     body: Annotated[TokenizeBody, Depends(body_of(TokenizeBody))], gateway: Here
@@ -49,7 +49,7 @@ async def tokenize(
 @router.post(
     "/detokenize",
     openapi_extra=body_document(DetokenizeBody),
-    responses=failures(400, 404, 408, 413, 415, 502, 503),
+    responses=failures(400, 401, 404, 408, 413, 415, 429, 502, 503),
 )
 async def detokenize(
     body: Annotated[DetokenizeBody, Depends(body_of(DetokenizeBody))], gateway: Here

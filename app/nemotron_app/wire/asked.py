@@ -9,7 +9,8 @@ from nemotron_backend.request import GenerationRequest, Variant
 class Asked:
     """One call: a request to the engine for each of its prompts, all of one variant.
 
-    `num_prompt_tokens` is known only where the caller wants usage before the end.
+    `num_prompt_tokens` is known only where the caller wants usage before the end. `has_limit` says that
+    the caller, not a default, chose how long an answer may be.
     """
 
     id: str
@@ -18,6 +19,7 @@ class Asked:
     stream: bool
     include_usage: bool
     num_prompt_tokens: int | None
+    has_limit: bool
     show_trace: bool
 
     @property

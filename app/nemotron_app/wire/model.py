@@ -5,7 +5,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from nemotron_backend.catalog import Model
+from nemotron_app.limits import Tier, price_list
+from nemotron_backend.catalog import Catalog, Model
 from nemotron_backend.request import Variant
 
 
@@ -41,7 +42,8 @@ class RepositoryAnswer(TypedDict):
 
 
 class ModelAnswer(TypedDict):
-    """One model with its capability matrix. `variants` are what answers here, now, best first.
+    """One model with its capability matrix. `variants` are what answers here, now, best first, and
+    `weights` what a token of each weighs in the limits of tokens.
 
     `context` stands under the names that OpenRouter's and vLLM's clients read as well, and `kind` as
     `model_type`, where NVIDIA's look.
@@ -71,22 +73,50 @@ class ModelAnswer(TypedDict):
     repositories: list[RepositoryAnswer]
     served: bool
     variants: list[str]
+    weights: dict[str, float]
     engine: str | None
     needs: str
     obtain: str
     unverified: list[str]
 
 
+class TierAnswer(TypedDict):
+    """What callers of a tier may spend; tokens are weighted."""
+
+    name: str
+    requests_per_minute: int
+    burst: int
+    tokens_per_minute: int
+    tokens_per_day: int
+    in_flight: int
+
+
 class ModelList(TypedDict):
-    """Every model of the catalog, the served ones first."""
+    """Every model of the catalog, the served ones first, and what each tier may spend on them."""
 
     object: Literal["list"]
     data: list[ModelAnswer]
+    tiers: list[TierAnswer]
 
 
-def describe_model(model: Model, served: Sequence[Variant], *, engine: str, created: int) -> ModelAnswer:
+def describe_tier(tier: Tier) -> TierAnswer:
+    """The tier as `/v1/models` gives it."""
+    return {
+        "name": tier.name,
+        "requests_per_minute": tier.requests_per_minute,
+        "burst": tier.burst,
+        "tokens_per_minute": tier.tokens_per_minute,
+        "tokens_per_day": tier.tokens_per_day,
+        "in_flight": tier.in_flight,
+    }
+
+
+def describe_model(
+    model: Model, catalog: Catalog, served: Sequence[Variant], *, engine: str, created: int
+) -> ModelAnswer:
     """The model as `/v1/models` gives it."""
-    variants = [str(variant) for variant in served if variant.model == model.id]
+    prices = price_list([variant for variant in served if variant.model == model.id], catalog)
+    variants = list(prices)
     return {
         "id": model.id,
         "object": "model",
@@ -112,6 +142,7 @@ def describe_model(model: Model, served: Sequence[Variant], *, engine: str, crea
         "repositories": [{"repository": c.repository, "precision": c.precision} for c in model.checkpoints],
         "served": bool(variants),
         "variants": variants,
+        "weights": prices,
         "engine": engine if variants else None,
         "needs": model.needs,
         "obtain": model.obtain,

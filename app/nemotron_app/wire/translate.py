@@ -92,6 +92,7 @@ class Translator:
             stream=bool(body.stream),
             include_usage=options.include_usage or options.continuous_usage_stats,
             num_prompt_tokens=await self._count(model, prompts) if options.continuous_usage_stats else None,
+            has_limit=limit is not None,
             show_trace=show_trace,
         )
 

@@ -7,8 +7,9 @@ from starlette.requests import Request
 from nemotron_app.accounts.browser.same_origin import SameOrigin
 from nemotron_app.accounts.browser.session import session_of
 from nemotron_app.accounts.browser.visitor import Visitor, Visitors
-from nemotron_app.accounts.errors import Forbidden, not_signed_in
+from nemotron_app.accounts.errors import not_signed_in
 from nemotron_app.accounts.store.people import User
+from nemotron_app.errors import Forbidden
 
 _HEADER = "x-csrf-token"
 _FIELD = "csrf_token"

@@ -1,0 +1,86 @@
+"""Which shapes can a setting have that is more than a number or a word?
+
+A flag and a variable of the environment spell such a setting as JSON, a file as TOML tables.
+"""
+
+import json
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, SecretStr
+from pydantic_settings import NoDecode
+
+TierName = Literal["guest", "network", "free", "plus", "local"]
+
+
+class Table(BaseModel):
+    """A setting with parts; a part that does not exist is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OpenId(Table):
+    """A provider of OpenID Connect; the issuer's discovery document tells the rest."""
+
+    kind: Literal["openid"]
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
+    scope: str = "openid profile email"
+
+
+class GitHub(Table):
+    """GitHub, of which everything else is known."""
+
+    kind: Literal["github"]
+    client_id: str
+    client_secret: SecretStr
+
+
+class OAuth(Table):
+    """A provider of OAuth 2.0 alone, with a document that tells who signed in."""
+
+    kind: Literal["oauth"]
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    title: str
+    authorize_url: str
+    token_url: str
+    profile_url: str
+    client_id: str
+    client_secret: SecretStr
+    scope: str
+    subject_field: str = "id"
+    name_fields: tuple[str, ...] = ("name", "login")
+
+
+class TierChange(Table):
+    """What a tier has other than by default."""
+
+    requests_per_minute: PositiveInt | None = None
+    burst: PositiveInt | None = None
+    tokens_per_minute: PositiveInt | None = None
+    tokens_per_day: PositiveInt | None = None
+    in_flight: PositiveInt | None = None
+
+
+def _from_json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _from_list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(text: str) -> str:
+    return str(ip_network(text))
+
+
+Provider = Annotated[OpenId | GitHub | OAuth, Field(discriminator="kind")]
+Providers = Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(_from_json)]
+Networks = Annotated[
+    tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_from_list)
+]
+Tiers = Annotated[Mapping[TierName, TierChange], NoDecode, BeforeValidator(_from_json)]

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from nemotron_app.accounts import (
     Accounts,
     AccountsOptions,
@@ -35,6 +37,14 @@ def accounts_for(settings: Settings, throttle: Throttle | None = None) -> Accoun
         rotation_grace=timedelta(hours=settings.rotation_hours),
     )
     return create_accounts(options, throttle=throttle)
+
+
+async def start(accounts: Accounts) -> None:
+    """Start them. Raises Misconfigured where the database cannot be used."""
+    try:
+        await accounts.start()
+    except (SQLAlchemyError, OSError) as error:
+        raise Misconfigured(f"database_url: cannot use the database: {type(error).__name__}") from error
 
 
 def _secret(settings: Settings, folder: Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from nemotron_app.account_settings import accounts_for
+from nemotron_app.account_settings import accounts_for, start
 from nemotron_app.accounts import Accounts
 from nemotron_app.books import Books
 from nemotron_app.budget import Budgets
@@ -46,7 +46,7 @@ class Membership:
         """Everything up, in order; and down again in the other, once the last request is written down."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.accounts.aclose)
-            await self.accounts.start()
+            await start(self.accounts)
             stack.push_async_callback(self.limiter.close)
             await stack.enter_async_context(self.books)
             await stack.enter_async_context(self.keeper)

@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from nemotron_app.setting_values import Networks, Providers, TierName, Tiers
+from nemotron_app.setting_values import Networks, Providers, Tiers
 
 PREFIX = "NEMOTRON_PLAYGROUND_"
 # What these hold, or may hold, is in no message.
@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     )
     queue_seconds: PositiveFloat = Field(default=60.0, description="Longest wait for such a place.")
     tiers: Tiers = Field(
-        default_factory=dict[TierName, Any],
+        default={},
         description="Other limits of a tier (guest, network, free, plus, local), as in "
         '{"free": {"requests_per_minute": 60}}.',
     )

@@ -9,12 +9,13 @@ _BLOCK = 64
 class KeyValueCache:
     """Keys and values of one layer and one sequence, contiguous, growing when they must.
 
-    One tensor [2, 1, kv_heads, capacity, head_dim] holds both, so that a step writes both at once.
+    One tensor [2, 1, kv_heads, capacity, head_dim] holds both, so that a step writes both at once. Places
+    beyond `length` hold finite numbers, so that weights of zero make nothing of them.
     """
 
     def __init__(self, num_kv_heads: int, head_dim: int, capacity: int) -> None:
         self.length = 0
-        self._allocate(torch.empty(2, 1, num_kv_heads, max(capacity, 1), head_dim))
+        self._allocate(torch.zeros(2, 1, num_kv_heads, max(capacity, 1), head_dim))
 
     @property
     def num_bytes(self) -> int:
@@ -31,6 +32,20 @@ class KeyValueCache:
         self._heads[:, start : self.length] = keys_values
         return self._keys.narrow(2, 0, self.length), self._values.narrow(2, 0, self.length)
 
+    def peek(self, keys_values: Tensor) -> tuple[Tensor, Tensor]:
+        """As `extend` returns them, but the tokens are not kept."""
+        length = self.length
+        extended = self.extend(keys_values)
+        self.length = length
+        return extended
+
+    def padded(self) -> tuple[Tensor, Tensor]:
+        """All keys and all values, with places beyond the last up to a whole number of blocks."""
+        length = blocks(self.length)
+        if length > self._capacity:
+            self._grow(self.length)
+        return self._keys.narrow(2, 0, length), self._values.narrow(2, 0, length)
+
     def reusable_length(self, length: int) -> int:
         return min(length, self.length)
 
@@ -40,7 +55,7 @@ class KeyValueCache:
 
     def copy(self, length: int) -> "KeyValueCache":
         self._check(length)
-        twin = KeyValueCache(self._store.shape[2], self._store.shape[4], _blocks(length))
+        twin = KeyValueCache(self._store.shape[2], self._store.shape[4], blocks(length))
         twin._heads[:, :length] = self._heads[:, :length]
         twin.length = length
         return twin
@@ -53,8 +68,8 @@ class KeyValueCache:
         """Make room for `length` and half as much again, so that growth costs little a token."""
         old = self._heads
         shape = list(self._store.shape)
-        shape[3] = _blocks(max(self.length, self._capacity * 3 // 2))
-        self._allocate(self._store.new_empty(shape))
+        shape[3] = blocks(max(self.length, self._capacity * 3 // 2))
+        self._allocate(self._store.new_zeros(shape))
         self._heads[:, :num_kept] = old[:, :num_kept]
 
     def _allocate(self, store: Tensor) -> None:
@@ -65,5 +80,6 @@ class KeyValueCache:
         self._keys, self._values = store.unbind()
 
 
-def _blocks(capacity: int) -> int:
+def blocks(capacity: int) -> int:
+    """So many places, rounded up to a whole number of blocks."""
     return -(-capacity // _BLOCK) * _BLOCK

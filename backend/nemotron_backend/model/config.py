@@ -24,6 +24,24 @@ class Llama3Scaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class YarnScaling:
+    """How YaRN does the same: turns between `beta_slow` and `beta_fast` over the original context blend."""
+
+    factor: float
+    original_max_position_embeddings: int
+    beta_fast: float = 32.0
+    beta_slow: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryScaling:
+    """Queries far out are made larger by 1 + beta * ln(1 + floor(position / original))."""
+
+    beta: float
+    original_max_position_embeddings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaConfig:
     """Every shape and constant of the network, complete."""
 
@@ -38,7 +56,8 @@ class LlamaConfig:
     context: int
     is_tied: bool
     rope_theta: float
-    rope_scaling: Llama3Scaling | None
+    rope_scaling: Llama3Scaling | YarnScaling | None
+    query_scaling: QueryScaling | None = None
 
     @property
     def group(self) -> int:

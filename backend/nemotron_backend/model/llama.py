@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from nemotron_backend.model.attention import Attention
 from nemotron_backend.model.cache import KeyValueCache
 from nemotron_backend.model.config import LlamaConfig
-from nemotron_backend.model.network import Batch
-from nemotron_backend.model.rotary import frequencies, rotate_, rotation
+from nemotron_backend.model.network import Batch, Masking
+from nemotron_backend.model.rotary import frequencies, query_scale, rotate_, rotation
 from nemotron_kernels.quantised_linear import Linear
 
 
@@ -47,13 +47,39 @@ class Layer:
         return sum(linear.num_bytes for linear in (self.qkv, self.output, self.gate_up, self.down))
 
 
-class Llama:
-    """A Network with float32 activations."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A map of low rank that is added to a layer's attention output."""
 
-    def __init__(self, config: LlamaConfig, shared: Shared, layers: Sequence[Layer]) -> None:
+    down: Linear
+    up: Linear
+
+    @property
+    def num_bytes(self) -> int:
+        return self.down.num_bytes + self.up.num_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafting:
+    """What lets the network fill in masks, with one correction a layer for drafts, or none at all."""
+
+    masking: Masking
+    corrections: tuple[Correction, ...] = ()
+
+
+class Llama:
+    """A Network with float32 activations.
+
+    One that can draft must say of several tokens at once what it says of each alone, to the last bit.
+    """
+
+    def __init__(
+        self, config: LlamaConfig, shared: Shared, layers: Sequence[Layer], drafting: Drafting | None = None
+    ) -> None:
         self._config = config
         self._shared = shared
         self._layers = tuple(layers)
+        self._drafting = drafting
         self._frequencies = frequencies(config)
         self._norm_shape = (config.hidden_size,)
 
@@ -73,7 +99,12 @@ class Llama:
 
     @property
     def num_bytes(self) -> int:
-        return sum(layer.num_bytes for layer in self._layers)
+        corrections = self._drafting.corrections if self._drafting else ()
+        return sum(part.num_bytes for part in (*self._layers, *corrections))
+
+    @property
+    def masking(self) -> Masking | None:
+        return self._drafting.masking if self._drafting else None
 
     def make_cache(self, capacity: int) -> list[KeyValueCache]:
         config = self._config
@@ -85,18 +116,25 @@ class Llama:
     def forward(self, batch: Batch) -> Tensor:
         hidden = F.embedding(batch.token_ids, self._shared.embedding).float()
         turn = rotation(batch.positions, self._frequencies)
-        attention = Attention(batch.segments, self._config)
+        scale = query_scale(batch.positions, self._config.query_scaling)
+        attention = Attention(batch.segments, self._config, is_row_invariant=self._drafting is not None)
+        corrections = self._drafting.corrections if self._drafting and batch.is_draft else ()
         for index, (layer, norms) in enumerate(zip(self._layers, self._shared.layers, strict=True)):
-            hidden += self._attend(index, self._norm(hidden, norms.attention), turn, attention)
+            heads = self._heads(layer, self._norm(hidden, norms.attention), turn, scale)
+            attended = attention.run(index, heads)
+            hidden += layer.output(attended)
+            if corrections:
+                hidden += corrections[index].up(corrections[index].down(attended))
             hidden += _swiglu(layer, self._norm(hidden, norms.mlp))
         return self._shared.head(self._norm(hidden[batch.logit_rows], self._shared.norm))
 
-    def _attend(self, index: int, normed: Tensor, turn: Tensor, attention: Attention) -> Tensor:
-        config, layer = self._config, self._layers[index]
+    def _heads(self, layer: Layer, normed: Tensor, turn: Tensor, scale: Tensor | None) -> Tensor:
+        config = self._config
         heads = layer.qkv(normed).view(len(normed), -1, config.head_dim)
-        num_turned = config.num_heads + config.num_kv_heads
-        rotate_(heads[:, :num_turned], turn)
-        return layer.output(attention.run(index, heads))
+        rotate_(heads[:, : config.num_heads + config.num_kv_heads], turn)
+        if scale is not None:
+            heads[:, : config.num_heads] *= scale
+        return heads
 
     def _norm(self, hidden: Tensor, weight: Tensor) -> Tensor:
         return F.rms_norm(hidden, self._norm_shape, weight, self._config.norm_epsilon)

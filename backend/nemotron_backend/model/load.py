@@ -4,13 +4,14 @@ A checkpoint is opened once. Embeddings, norms and the head stay bfloat16 in eve
 shared; the linear maps of the layers are made for each precision that is asked for.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nemotron_backend.model.config import LlamaConfig, read_config
-from nemotron_backend.model.llama import Layer, Llama, Norms, Shared
+from nemotron_backend.model.llama import Drafting, Layer, Llama, Norms, Shared
 from nemotron_backend.model.precision import make_linear
 from nemotron_backend.model.rotary import pair
 from nemotron_backend.model.weights import Weights
@@ -22,20 +23,30 @@ def load_network(folder: Path, precision: Precision) -> Llama:
     return Checkpoint.open(folder).network(precision)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What a family calls the trunk and the head of the same network."""
+
+    trunk: str = "model"
+    head: str = "lm_head"
+
+
 class Checkpoint:
     """The weights of one folder, from which every precision is made."""
 
-    def __init__(self, config: LlamaConfig, weights: Weights, shared: Shared) -> None:
+    def __init__(
+        self, config: LlamaConfig, weights: Weights, names: Names, drafting: Drafting | None = None
+    ) -> None:
         self.config = config
+        self.drafting = drafting
         self._weights = weights
-        self._shared = shared
+        self._names = names
+        self._shared = _read_shared(config, weights, names)
 
     @classmethod
     def open(cls, folder: Path) -> "Checkpoint":
         """Read the config and what all precisions share. Raises CheckpointError."""
-        config = read_config(folder)
-        weights = Weights.open(folder)
-        return cls(config, weights, _read_shared(config, weights))
+        return cls(read_config(folder), Weights.open(folder), Names())
 
     @property
     def num_shared_bytes(self) -> int:
@@ -47,7 +58,7 @@ class Checkpoint:
     def network(self, precision: Precision) -> Llama:
         """A network in this precision. Raises CheckpointError."""
         layers = [self._layer(index, precision) for index in range(self.config.num_layers)]
-        return Llama(self.config, self._shared, layers)
+        return Llama(self.config, self._shared, layers, self.drafting)
 
     def _layer(self, index: int, precision: Precision) -> Layer:
         config = self.config
@@ -56,7 +67,7 @@ class Checkpoint:
         keys = config.num_kv_heads * config.head_dim
 
         def read(name: str, *shape: int) -> Tensor:
-            return self._weights.read(f"model.layers.{index}.{name}_proj.weight", *shape)
+            return self._weights.read(f"{self._names.trunk}.layers.{index}.{name}_proj.weight", *shape)
 
         qkv = [
             pair(read("self_attn.q", queries, hidden), config.head_dim),
@@ -71,10 +82,10 @@ class Checkpoint:
         )
 
 
-def _read_shared(config: LlamaConfig, weights: Weights) -> Shared:
-    hidden, vocabulary = config.hidden_size, config.vocab_size
-    embedding = weights.read("model.embed_tokens.weight", vocabulary, hidden).to(torch.bfloat16)
-    head = embedding if config.is_tied else weights.read("lm_head.weight", vocabulary, hidden)
+def _read_shared(config: LlamaConfig, weights: Weights, names: Names) -> Shared:
+    hidden, vocabulary, trunk = config.hidden_size, config.vocab_size, names.trunk
+    embedding = weights.read(f"{trunk}.embed_tokens.weight", vocabulary, hidden).to(torch.bfloat16)
+    head = embedding if config.is_tied else weights.read(f"{names.head}.weight", vocabulary, hidden)
 
     def norm(name: str) -> Tensor:
         return weights.read(f"{name}.weight", hidden).float()
@@ -83,11 +94,11 @@ def _read_shared(config: LlamaConfig, weights: Weights) -> Shared:
         embedding=embedding,
         layers=tuple(
             Norms(
-                attention=norm(f"model.layers.{index}.input_layernorm"),
-                mlp=norm(f"model.layers.{index}.post_attention_layernorm"),
+                attention=norm(f"{trunk}.layers.{index}.input_layernorm"),
+                mlp=norm(f"{trunk}.layers.{index}.post_attention_layernorm"),
             )
             for index in range(config.num_layers)
         ),
-        norm=norm("model.norm"),
+        norm=norm(f"{trunk}.norm"),
         head=make_linear([head], "bf16"),
     )

@@ -13,7 +13,7 @@ from nemotron_backend.model.inventory import EMBEDDING, HEAD, NORM, prefix
 from nemotron_backend.model.mamba import MambaMixer
 from nemotron_backend.model.mixer import AttentionMixer, Mixer, Pass
 from nemotron_backend.model.nemotron_h_config import NemotronHConfig
-from nemotron_backend.model.network import Batch, LayerCache, Segment
+from nemotron_backend.model.network import Batch, LayerCache, Masking, Segment
 from nemotron_backend.model.parts import Parts
 
 
@@ -44,6 +44,10 @@ class NemotronH:
     @property
     def vocab_size(self) -> int:
         return self.config.vocab_size
+
+    @property
+    def masking(self) -> Masking | None:
+        return None
 
     @property
     def context(self) -> int:

@@ -43,6 +43,9 @@ class Segment:
     it kept the state. It keeps the `snapshots` among this segment's lengths for good, for instance the
     end of a prompt that a later turn will share; and where the segment `is_revocable`, every length
     of it until the next forward, so that drafted tokens can be taken back.
+
+    Where the segment is not causal, its tokens all see each other besides the cache, which is then read
+    and left as it was.
     """
 
     cache: Sequence[LayerCache]
@@ -51,16 +54,29 @@ class Segment:
     position: int
     snapshots: tuple[int, ...] = ()
     is_revocable: bool = False
+    is_causal: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One forward: `token_ids` and `positions` are [tokens], `logit_rows` says which rows need logits."""
+    """One forward: `token_ids` and `positions` are [tokens], `logit_rows` says which rows need logits.
+
+    A forward that only drafts goes through the network's draft adapter, where it has one.
+    """
 
     token_ids: Tensor
     positions: Tensor
     segments: tuple[Segment, ...]
     logit_rows: Tensor
+    is_draft: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Masking:
+    """How a network fills in tokens that it cannot see: the mask's id, and how many places it was taught."""
+
+    mask_id: int
+    block_length: int
 
 
 class Network(Protocol):
@@ -80,6 +96,11 @@ class Network(Protocol):
     def num_bytes(self) -> int:
         """Bytes of weights held by this network alone, shared tensors left out."""
         ...
+
+    @property
+    def masking(self) -> Masking | None:
+        """How it fills in masked tokens without order; None where it only goes from left to right."""
+        return None
 
     def make_cache(self, capacity: int) -> Sequence[LayerCache]:
         """An empty cache, one object a layer, with room for `capacity` tokens."""

@@ -10,14 +10,20 @@ import math
 import torch
 from torch import Tensor
 
-from nemotron_backend.model.config import Llama3Scaling, LlamaConfig
+from nemotron_backend.model.config import Llama3Scaling, LlamaConfig, QueryScaling, YarnScaling
 
 
 def frequencies(config: LlamaConfig) -> Tensor:
     """Radians a token for each pair, float32 [head_dim / 2]."""
     exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     plain = 1.0 / config.rope_theta**exponents
-    return plain if config.rope_scaling is None else _stretched(plain, config.rope_scaling)
+    match config.rope_scaling:
+        case Llama3Scaling() as scaling:
+            return _stretched(plain, scaling)
+        case YarnScaling() as scaling:
+            return _yarn(plain, scaling, config)
+        case None:
+            return plain
 
 
 def pair(weight: Tensor, head_dim: int) -> Tensor:
@@ -35,6 +41,28 @@ def rotation(positions: Tensor, frequencies: Tensor) -> Tensor:
 def rotate_(heads: Tensor, turn: Tensor) -> None:
     """Turn the pairs of [tokens, heads, head_dim] in place."""
     torch.view_as_complex(heads.view(*heads.shape[:2], -1, 2)).mul_(turn)
+
+
+def query_scale(positions: Tensor, scaling: QueryScaling | None) -> Tensor | None:
+    """What queries are multiplied by, [tokens, 1, 1]; None where that is 1 throughout."""
+    if scaling is None or int(positions.max()) < scaling.original_max_position_embeddings:
+        return None
+    rounds = positions[:, None, None].float().div(scaling.original_max_position_embeddings).floor()
+    return 1 + scaling.beta * torch.log1p(rounds)
+
+
+def _yarn(plain: Tensor, scaling: YarnScaling, config: LlamaConfig) -> Tensor:
+    """Pairs that turn often over the original context are kept, rare ones slowed, those between blended."""
+
+    def pair_that_turns(times: float) -> float:
+        longest = scaling.original_max_position_embeddings / (times * 2 * math.pi)
+        return config.head_dim * math.log(longest) / (2 * math.log(config.rope_theta))
+
+    first = max(math.floor(pair_that_turns(scaling.beta_fast)), 0)
+    last = min(math.ceil(pair_that_turns(scaling.beta_slow)), config.head_dim - 1)
+    pairs = torch.arange(len(plain), dtype=torch.float32)
+    slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
+    return plain / scaling.factor * slowed + plain * (1 - slowed)
 
 
 def _stretched(plain: Tensor, scaling: Llama3Scaling) -> Tensor:

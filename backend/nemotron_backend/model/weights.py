@@ -34,6 +34,11 @@ class Weights:
         files = _shards(index) if index.exists() else [folder / _SINGLE]
         return cls({name: file for file in files for name in _names(file)}, folder)
 
+    @classmethod
+    def open_file(cls, file: Path) -> "Weights":
+        """The tensors of one file, whatever it is called. Raises UnreadableFile."""
+        return cls(dict.fromkeys(_names(file), file), file.parent)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._file_of)
 

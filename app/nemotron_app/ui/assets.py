@@ -5,6 +5,19 @@ from pathlib import Path
 # Gradio keeps `/static` and `/assets` for files of its own.
 STATIC_PATH = "/page"
 
+# A later sheet may overrule an earlier one.
+_STYLES = (
+    "theme",
+    "frame",
+    "tabs",
+    "playground",
+    "conversation",
+    "composer",
+    "panel",
+    "code",
+    "models",
+    "narrow",
+)
 _PACKAGE = Path(__file__).parent.parent
 
 
@@ -17,8 +30,9 @@ def static_folder() -> Path:
 def head(version: str) -> str:
     """What the page loads into its head; the version makes browsers fetch new files after an update."""
     base = STATIC_PATH.lstrip("/")
+    styles = (f'<link rel="stylesheet" href="{base}/{name}.css?v={version}">' for name in _STYLES)
     return (
-        f'<link rel="stylesheet" href="{base}/theme.css?v={version}">'
+        f"{''.join(styles)}"
         f'<script src="{base}/page.js?v={version}" defer></script>'
         '<meta name="color-scheme" content="light dark">'
     )

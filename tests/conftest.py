@@ -2,14 +2,20 @@
 
 import json
 import os
+import pwd
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from socket import socket
 
 import pytest
+
+# Threads that wait for each other by spinning crawl where browsers and servers share their cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _ROOT = Path(__file__).parents[1]
 _CONTEXT = 256
@@ -78,6 +84,32 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = _launch_redis(port, tmp_path_factory.mktemp("redis"))
     yield f"redis://127.0.0.1:{port}"
     _end(process)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, without a database's name."""
+    folder = Path(tempfile.mkdtemp(prefix="nemotron-postgres-"))
+    cluster, port = folder / "data", _free_port()
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("postgres")
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    _postgres("initdb", "-D", str(cluster), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+    with (cluster / "postgresql.conf").open("a") as config:
+        config.write("fsync = off\n")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    _postgres("pg_ctl", "-D", str(cluster), "-l", str(folder / "log"), "-w", "-o", options, "start")
+    yield f"postgresql://tester@127.0.0.1:{port}"
+    _postgres("pg_ctl", "-D", str(cluster), "-w", "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def _postgres(program: str, *arguments: str) -> None:
+    """PostgreSQL refuses to run as root."""
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    path = str(installed[-1]) if installed else program
+    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    subprocess.run([*prefix, path, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
 @pytest.fixture(scope="session")

@@ -61,10 +61,10 @@ def _refuse(message: str) -> int:
 
 
 def _build_page(url: str, accounts: Accounts) -> FastAPI:
+    from nemotron_app.page_identity import identify_by
     from nemotron_app.ui.mount import mount_page
     from nemotron_app.ui.site import Site
 
     app = FastAPI(openapi_url=None)
-    app.state.accounts = accounts  # whose `page_token` lets the page call the API for whoever looks at it
-    mount_page(app, Site(api_url=url, version=__version__))
+    mount_page(app, Site(api_url=url, version=__version__, identify=identify_by(accounts)))
     return app

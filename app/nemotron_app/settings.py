@@ -22,6 +22,8 @@ from pydantic_settings import (
 from nemotron_app.setting_values import Networks, Providers, Tiers
 
 PREFIX = "NEMOTRON_PLAYGROUND_"
+# What exported code reads its key from is no setting, and may be there all the same.
+_CLIENTS_KEY = f"{PREFIX}API_KEY"
 # What these hold, or may hold, is in no message.
 _UNSPOKEN = ("secret", "providers", "database_url", "redis_url")
 
@@ -180,7 +182,7 @@ def _with_file(config: Path | None) -> type[Settings]:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {_CLIENTS_KEY}
     for key in os.environ:
         if key.upper().startswith(PREFIX) and key.upper() not in known:
             raise BadSetting(f"{key}: there is no such setting")

@@ -55,3 +55,8 @@ def test_a_bad_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match=r"missing\.toml"):
         read_settings({}, tmp_path / "missing.toml")
+
+
+def test_the_key_of_exported_code_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEMOTRON_PLAYGROUND_API_KEY", "npg_anything")
+    assert read_settings({}, None) == Settings()

@@ -33,9 +33,9 @@ def _keywords(code: str) -> dict[str, Any]:
     return {word.arg: ast.literal_eval(word.value) for word in create.keywords if word.arg}
 
 
-@given(bodies(), TEXT)
-def test_python_passes_every_field_and_the_extra_ones_as_extra_body(body: dict[str, Any], key: str) -> None:
-    passed = _keywords(snippets.python(body, "http://127.0.0.1:7860", key))
+@given(bodies())
+def test_python_passes_every_field_and_the_extra_ones_as_extra_body(body: dict[str, Any]) -> None:
+    passed = _keywords(snippets.python(body, "http://127.0.0.1:7860"))
     extra = passed.pop("extra_body")
     assert {name: passed.pop(name) for name in ("stream", "stream_options")}
     assert passed | extra == body
@@ -44,7 +44,7 @@ def test_python_passes_every_field_and_the_extra_ones_as_extra_body(body: dict[s
 
 @given(bodies())
 def test_curl_sends_every_field_whatever_the_shell_makes_of_quotes(body: dict[str, Any]) -> None:
-    words = shlex.split(snippets.curl(body, "http://127.0.0.1:7860", "key").replace("\\\n", ""))
+    words = shlex.split(snippets.curl(body, "http://127.0.0.1:7860").replace("\\\n", ""))
     sent = json.loads(words[words.index("--data-raw") + 1])
     assert sent.pop("stream") is True
     assert sent.pop("stream_options") == {"include_usage": True}
@@ -53,7 +53,7 @@ def test_curl_sends_every_field_whatever_the_shell_makes_of_quotes(body: dict[st
 
 @given(bodies())
 def test_node_sends_every_field(body: dict[str, Any]) -> None:
-    code = snippets.node(body, "http://127.0.0.1:7860", "key")
+    code = snippets.node(body, "http://127.0.0.1:7860")
     argument = code.partition("create(")[2].partition(");\nfor await")[0]
     sent = json.loads(argument)
     assert {name: sent[name] for name in body} == body
@@ -61,4 +61,4 @@ def test_node_sends_every_field(body: dict[str, Any]) -> None:
 
 def test_the_address_is_the_visitors_own() -> None:
     for write in (snippets.python, snippets.curl, snippets.node):
-        assert "https://play.example/v1" in write({"model": "m"}, "https://play.example", "k")
+        assert "https://play.example/v1" in write({"model": "m"}, "https://play.example")

@@ -1,7 +1,7 @@
 """How does the page talk to the server?
 
 As any client does: over a socket, with the `openai` package. A client lives as long as one call, which
-costs a loopback connection and leaves nothing open behind it.
+costs a loopback connection and leaves nothing open behind it; so does the token that it sends.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -10,6 +10,7 @@ from typing import Any
 
 from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient
 from openai.types.chat import ChatCompletionChunk
+from starlette.requests import HTTPConnection
 
 from nemotron_app.ui.capabilities import Model, parse_models
 from nemotron_app.ui.site import Site
@@ -28,14 +29,17 @@ class Readiness:
 
 
 class Api:
-    """The server's API as this page uses it. Every method may raise `openai.APIError`."""
+    """The server's API as this page uses it. Every method may raise `openai.APIError`.
+
+    `visitor` is a request of the person in whose name a call is made; such calls may raise VisitorError.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
 
-    async def models(self) -> tuple[Model, ...]:
+    async def models(self, visitor: HTTPConnection) -> tuple[Model, ...]:
         """Every model of the catalog, served or not."""
-        async with self._client() as client:
+        async with self._client(await self._site.identify(visitor)) as client:
             return parse_models(await client.get("/models", cast_to=dict[str, Any]))
 
     async def readiness(self) -> Readiness:
@@ -50,9 +54,11 @@ class Api:
                 return Readiness(state="unreachable", progress="")
         return Readiness(state=_state(told, "ready"), progress=_progress(told))
 
-    async def answer(self, body: Mapping[str, Any]) -> AsyncGenerator[ChatCompletionChunk, None]:
+    async def answer(
+        self, body: Mapping[str, Any], visitor: HTTPConnection
+    ) -> AsyncGenerator[ChatCompletionChunk, None]:
         """Chunks of the answer. Closing the generator closes the connection, which frees the engine."""
-        async with self._client() as client:
+        async with self._client(await self._site.identify(visitor)) as client:
             stream = await client.chat.completions.create(
                 model=body["model"],
                 messages=body["messages"],
@@ -64,12 +70,12 @@ class Api:
                 async for chunk in stream:
                     yield chunk
 
-    def _client(self) -> AsyncOpenAI:
+    def _client(self, token: str = "none") -> AsyncOpenAI:
         # Loading certificates takes longer than the call when the server is on the loopback.
         is_tls = self._site.api_url.startswith("https:")
         return AsyncOpenAI(
             base_url=f"{self._site.api_url}/v1",
-            api_key=self._site.api_key,
+            api_key=token,
             max_retries=0,
             http_client=DefaultAsyncHttpxClient(verify=is_tls, trust_env=is_tls),
         )

@@ -41,7 +41,10 @@ class Reasoning(_Seen):
 
 
 class Model(_Seen):
-    """One model of the catalog; `variants` are those that an engine here serves, and may be none."""
+    """One model of the catalog; `variants` are those that an engine here serves, and may be none.
+
+    `weights` tells what a token of each counts for in the limits.
+    """
 
     id: str
     name: str
@@ -61,6 +64,7 @@ class Model(_Seen):
     obtain: str = ""
     engine: str | None = None
     variants: tuple[str, ...] = ()
+    weights: Mapping[str, float] = {}
 
     @property
     def is_served(self) -> bool:

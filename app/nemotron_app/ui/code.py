@@ -22,9 +22,9 @@ def listing(code: str, language: str) -> str:
     return str(element("figure", button + block, class_="np-code", data_language=language))
 
 
-def listings(body: Mapping[str, Any], origin: str, key: str) -> dict[str, str]:
+def listings(body: Mapping[str, Any], origin: str) -> dict[str, str]:
     """A listing in every language for the run of `body`."""
-    return {language: listing(write(body, origin, key), language) for language, write in SNIPPETS.items()}
+    return {language: listing(write(body, origin), language) for language, write in SNIPPETS.items()}
 
 
 def response_listing(response: Mapping[str, Any]) -> str:

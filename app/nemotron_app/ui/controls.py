@@ -28,6 +28,7 @@ class Controls:
     size: gr.HTML
     precision: gr.HTML
     decode: gr.HTML
+    price: gr.HTML
     thinking: gr.Checkbox
     system: gr.Textbox
     temperature: gr.Slider
@@ -45,7 +46,7 @@ class Controls:
 
     def inputs(self) -> set[Component]:
         """Everything that `read` and `chosen` look at."""
-        shown = {"card", "reset", "recommended"}
+        shown = {"card", "price", "reset", "recommended"}
         return {getattr(self, item.name) for item in fields(self) if item.name not in shown}
 
     def chosen(self, values: Values) -> dict[Field, str]:
@@ -85,6 +86,7 @@ def _variant_widgets() -> dict[str, Any]:
         "size": knob("size", strings.KNOB_NAMES["size"]),
         "precision": knob("precision", strings.KNOB_NAMES["precision"]),
         "decode": knob("decode", strings.KNOB_NAMES["decode"]),
+        "price": gr.HTML(elem_id="np-price", apply_default_css=False),
         "thinking": gr.Checkbox(label=strings.THINKING_LABEL, visible=False, elem_id="np-thinking"),
     }
 

@@ -17,6 +17,7 @@ from nemotron_app.ui.feed import Feed
 from nemotron_app.ui.notice import obstacle
 from nemotron_app.ui.redraw import Redraw
 from nemotron_app.ui.run import Run
+from nemotron_app.ui.visitor import connection_of, session_of
 from nemotron_app.ui.widgets import Widgets
 
 Updates = AsyncGenerator[Changes, None]
@@ -72,20 +73,20 @@ class Dialogue:
     def delete(self, values: Values, event: gr.EventData, request: gr.Request) -> Changes:
         """Take a turn out, question and answer."""
         said, turn = self._said(values), int(event.turn)
-        if _session(request) in self._feeds or not 0 <= turn < len(said.turns):
+        if session_of(request) in self._feeds or not 0 <= turn < len(said.turns):
             return nothing()
         return self._redraw.conversation(said.without(turn))
 
     def stop(self, values: Values, request: gr.Request) -> Changes:
         """End the running answer; what has come stays."""
-        feed = self._feeds.get(_session(request))
+        feed = self._feeds.get(session_of(request))
         if feed is not None:
             feed.stop()
         return nothing()
 
     def start_over(self, values: Values, request: gr.Request) -> Changes:
         """A new, empty conversation."""
-        return nothing() if _session(request) in self._feeds else self._redraw.emptied()
+        return nothing() if session_of(request) in self._feeds else self._redraw.emptied()
 
     def show_code(self, values: Values) -> Changes:
         """Before there is a run, the code of what Send would ask."""
@@ -97,7 +98,7 @@ class Dialogue:
         return self._redraw.code(run, values[self._widgets.export.origin], strings.CODE_NEXT)
 
     async def _answer(self, values: Values, request: gr.Request, conversation: Conversation) -> Updates:
-        model, session = self._model(values), _session(request)
+        model, session = self._model(values), session_of(request)
         readiness = values[self._widgets.memory.readiness]
         is_idle = session not in self._feeds and bool(conversation.turns)
         if model is None or obstacle(readiness, model) or not is_idle:
@@ -106,15 +107,16 @@ class Dialogue:
             return
         latest = start = Exchange(conversation=conversation, run=self._run(values, model, conversation))
         yield self._redraw.begun(start, values[self._widgets.export.origin])
-        with self._feed(session, start.run) as feed:
+        with self._feed(request, start.run) as feed:
             async with aclosing(converse(feed, start)) as exchanges:
                 async for latest in exchanges:
                     yield self._redraw.conversation(latest.conversation)
         yield self._redraw.ended(latest)
 
     @contextmanager
-    def _feed(self, session: str, run: Run) -> Generator[Feed[ChatCompletionChunk], None, None]:
-        self._feeds[session] = Feed(self._api.answer(run.body))
+    def _feed(self, request: gr.Request, run: Run) -> Generator[Feed[ChatCompletionChunk], None, None]:
+        session = session_of(request)
+        self._feeds[session] = Feed(self._api.answer(run.body, connection_of(request)))
         try:
             yield self._feeds[session]
         finally:
@@ -130,10 +132,6 @@ class Dialogue:
 
     def _model(self, values: Values) -> Model | None:
         return find(values[self._widgets.memory.models], values[self._widgets.controls.model])
-
-
-def _session(request: gr.Request) -> str:
-    return request.session_hash or ""
 
 
 def _index(event: gr.EventData) -> int:

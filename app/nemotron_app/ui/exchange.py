@@ -10,6 +10,7 @@ from openai.types.chat import ChatCompletionChunk
 from nemotron_app.ui.conversation import Conversation
 from nemotron_app.ui.feed import Feed
 from nemotron_app.ui.run import Run
+from nemotron_app.ui.site import VisitorError
 from nemotron_app.ui.trouble import Trouble, trouble_of
 
 
@@ -39,7 +40,7 @@ async def converse(feed: Feed[ChatCompletionChunk], start: Exchange) -> AsyncGen
             async for chunks in batches:
                 latest = latest.heard(chunks)
                 yield latest
-    except APIError as error:
+    except (APIError, VisitorError) as error:
         yield replace(latest, trouble=trouble_of(error))
         return
     if feed.is_stopped:

@@ -42,6 +42,8 @@ def obstacle(readiness: Readiness, model: Model | None) -> str:
         return strings.WAIT_UNREACHABLE
     if readiness.state == "failed":
         return strings.WAIT_FAILED.format(progress=_sentence(readiness.progress))
+    if readiness.state == "signed-out":
+        return strings.WAIT_SIGNED_OUT
     if not readiness.is_ready:
         told = _sentence(readiness.progress)
         return strings.WAIT_STARTING.format(progress=told) if told else strings.WAIT_STARTING_SILENT

@@ -32,7 +32,7 @@ def build_page(site: Site) -> gr.Blocks:
     page: gr.Blocks
     with gr.Blocks(title=strings.TITLE, analytics_enabled=False, fill_width=True) as page:
         widgets = _layout()
-        redraw = Redraw(widgets, key=site.api_key)
+        redraw = Redraw(widgets)
         connect(page, widgets, Dialogue(api, widgets, redraw), Panel(api, widgets))
     page.queue(default_concurrency_limit=None, max_size=MAX_QUEUE, api_open=False)
     return page

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import gradio as gr
 from openai import APIError
+from starlette.requests import HTTPConnection
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
@@ -15,6 +16,9 @@ from nemotron_app.ui.controls import Values, recommended_values
 from nemotron_app.ui.knob import turned
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import obstacle, pill, waiting
+from nemotron_app.ui.price import price
+from nemotron_app.ui.site import SignedOut, VisitorError
+from nemotron_app.ui.visitor import connection_of
 from nemotron_app.ui.widgets import Widgets
 
 READY_SECONDS = 5.0
@@ -27,19 +31,20 @@ class Panel:
         self._api = api
         self._widgets = widgets
 
-    async def refresh(self, values: Values) -> Changes:
+    async def refresh(self, values: Values, request: gr.Request) -> Changes:
         """Ask how the server is; when it has become ready, ask what it can do."""
         memory = self._widgets.memory
         before: Readiness = values[memory.readiness]
-        now = await self._readiness()
-        if now == before and (values[memory.models] or not now.is_ready):
-            return nothing()
-        changes: Changes = {memory.readiness: now, self._widgets.pill: pill(now)}
         models: Sequence[Model] = values[memory.models]
+        now = await self._readiness()
+        if now == before and (models or not now.is_ready):
+            return nothing()
+        changes: Changes = {}
         if now.is_ready:
-            models = await self._models(models)
+            now, models = await self._models(now, models, connection_of(request))
             changes |= self._catalog(values, models)
             changes[self._widgets.clock] = gr.Timer(READY_SECONDS)
+        changes |= {memory.readiness: now, self._widgets.pill: pill(now)}
         model = find(models, values[self._widgets.controls.model]) or next(iter(models), None)
         return changes | self._gate(now, model)
 
@@ -73,11 +78,16 @@ class Panel:
         except APIError as error:
             return Readiness(state="failed", progress=error.message)
 
-    async def _models(self, known: Sequence[Model]) -> Sequence[Model]:
+    async def _models(
+        self, now: Readiness, known: Sequence[Model], visitor: HTTPConnection
+    ) -> tuple[Readiness, Sequence[Model]]:
+        """The models, and whether the visitor may ask them at all."""
         try:
-            return await self._api.models()
-        except APIError:
-            return known
+            return now, await self._api.models(visitor)
+        except SignedOut:
+            return Readiness(state="signed-out", progress=""), known
+        except (APIError, VisitorError):
+            return now, known
 
     def _catalog(self, values: Values, models: Sequence[Model]) -> Changes:
         """The whole panel, with what was chosen before kept where it still exists."""
@@ -108,10 +118,11 @@ class Panel:
         chosen = settle(model, wanted)
         choices = choices_of(models, model, chosen)
         widgets = {"size": controls.size, "precision": controls.precision, "decode": controls.decode}
-        return {
+        knobs: Changes = {
             widgets[field]: turned(field, strings.KNOB_NAMES[field], choices[field], chosen[field])
             for field in FIELDS
         }
+        return {**knobs, controls.price: price(model, chosen)}
 
     def _gate(self, readiness: Readiness, model: Model | None) -> Changes:
         """Send is on when an answer can come; else the reason stands beside it."""

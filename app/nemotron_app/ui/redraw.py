@@ -15,11 +15,10 @@ from nemotron_app.ui.widgets import Widgets
 
 
 class Redraw:
-    """Turns what has happened into changes of widgets; `key` is what exported code sends as its own."""
+    """Turns what has happened into changes of widgets."""
 
-    def __init__(self, widgets: Widgets, *, key: str) -> None:
+    def __init__(self, widgets: Widgets) -> None:
         self._widgets = widgets
-        self._key = key
 
     def conversation(self, conversation: Conversation) -> Changes:
         return {
@@ -60,6 +59,6 @@ class Redraw:
 
     def code(self, run: Run, origin: str, note: str) -> Changes:
         export = self._widgets.export
-        shown = listings(run.body, origin, self._key)
+        shown = listings(run.body, origin)
         changes: Changes = {export.listings[language]: html for language, html in shown.items()}
         return {export.note: str(element("p", note, class_="np-lead")), **changes}

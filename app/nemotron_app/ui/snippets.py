@@ -1,4 +1,7 @@
-"""Which code, in which language, repeats a run exactly?"""
+"""Which code, in which language, repeats a run exactly?
+
+A key is read from the environment, so that code can be passed on; a server with a single user needs none.
+"""
 
 import json
 import shlex
@@ -9,28 +12,32 @@ from nemotron_app.ui.recipe import EXTRA_FIELDS
 
 Body = Mapping[str, Any]
 
+KEY_VARIABLE = "NEMOTRON_PLAYGROUND_API_KEY"
 _PYTHON_WORDS = {True: "True", False: "False", None: "None"}
 
 
-def curl(body: Body, origin: str, key: str) -> str:
+def curl(body: Body, origin: str) -> str:
     """A shell command that prints the events as they come."""
     streamed = {**body, **_STREAM}
     return "\n".join(
         (
             f"curl --no-buffer {shlex.quote(f'{origin}/v1/chat/completions')} \\",
             "  --header 'Content-Type: application/json' \\",
-            f"  --header {shlex.quote(f'Authorization: Bearer {key}')} \\",
+            f'  --header "Authorization: Bearer ${{{KEY_VARIABLE}:-none}}" \\',
             f"  --data-raw {shlex.quote(as_json(streamed))}",
         )
     )
 
 
-def python(body: Body, origin: str, key: str) -> str:
+def python(body: Body, origin: str) -> str:
     """A Python program that prints the answer as it comes; needs `pip install openai`."""
     return f"""\
+import os
+
 from openai import OpenAI
 
-client = OpenAI(base_url={_text(f"{origin}/v1")}, api_key={_text(key)})
+key = os.environ.get("{KEY_VARIABLE}", "none")
+client = OpenAI(base_url={_text(f"{origin}/v1")}, api_key=key)
 
 stream = client.chat.completions.create(
 {_python_arguments(body)}
@@ -42,12 +49,13 @@ print()
 """
 
 
-def node(body: Body, origin: str, key: str) -> str:
+def node(body: Body, origin: str) -> str:
     """A JavaScript module that prints the answer as it comes; needs `npm install openai`."""
     return f"""\
 import OpenAI from "openai";
 
-const client = new OpenAI({{ baseURL: {_text(f"{origin}/v1")}, apiKey: {_text(key)} }});
+const apiKey = process.env.{KEY_VARIABLE} ?? "none";
+const client = new OpenAI({{ baseURL: {_text(f"{origin}/v1")}, apiKey }});
 
 const stream = await client.chat.completions.create({as_json({**body, **_STREAM})});
 for await (const chunk of stream) {{
@@ -57,7 +65,7 @@ process.stdout.write("\\n");
 """
 
 
-def raw(body: Body, origin: str, key: str) -> str:
+def raw(body: Body, origin: str) -> str:
     """The body alone."""
     return as_json(body)
 
@@ -69,7 +77,7 @@ def as_json(value: Any) -> str:
 _STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 # Language, as pygments calls it, and what writes it.
-SNIPPETS: Mapping[str, Callable[[Body, str, str], str]] = {
+SNIPPETS: Mapping[str, Callable[[Body, str], str]] = {
     "python": python,
     "bash": curl,
     "javascript": node,

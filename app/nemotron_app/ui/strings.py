@@ -21,6 +21,7 @@ STATES: Mapping[str, str] = {
     "failed": "Engine failed",
     "draining": "Shutting down",
     "unreachable": "Server unreachable",
+    "signed-out": "Signed out",
 }
 STATE_OTHERWISE = "Not ready"
 WAIT_STARTING = "The engine is still loading: {progress} Send wakes up as soon as it is ready."
@@ -29,6 +30,7 @@ WAIT_FAILED = (
     "The engine has failed: {progress} It is started again by itself; Send wakes up when it is back."
 )
 WAIT_UNREACHABLE = "The server does not answer. The page keeps asking and goes on by itself."
+WAIT_SIGNED_OUT = "Sign in to ask a model. The button stands at the top of the page."
 WAIT_NOT_SERVED = "{model} is not served here. The settings say what it needs and how to get it."
 WAIT_NO_MODELS = "No model is served yet."
 
@@ -69,6 +71,8 @@ NOT_PUBLISHED: Mapping[str, str] = {
 NOT_SERVED = "published, but no engine here serves it"
 NOT_TOGETHER = "not served with {other} {value}"
 THINKING_LABEL = "Think before answering"
+PRICE = "A token counts as {weight} in your limits."
+PRICE_MEANING = "Small, quantised and parallel variants count for less; the Usage page has every price"
 
 SYSTEM_LABEL = "System prompt"
 SYSTEM_PLACEHOLDER = "How the model should behave"
@@ -162,7 +166,22 @@ TROUBLE_OTHERWISE = (
     "Something failed on the server",
     "Regenerate the answer; if it fails again, look at the server's log.",
 )
+NOBODY_TITLE = "Nobody is signed in"
+NOBODY_MESSAGE = "This server answers people who have signed in."
+NOBODY_WAY_OUT = "Sign in at the top of the page, then regenerate the answer."
+UNIDENTIFIABLE_TITLE = "The server cannot tell who you are"
+UNIDENTIFIABLE_WAY_OUT = "Regenerate the answer in a moment."
+A_WHILE = "a while"
 TROUBLES: Mapping[str, tuple[str, str]] = {
+    "insufficient_quota": (
+        "Today's tokens are used up",
+        "Choose a variant that counts for less, or wait {time}.",
+    ),
+    "queue_full": ("Too many people ask at once", "Regenerate the answer in a moment."),
+    "limits_unavailable": (
+        "Limits cannot be checked right now",
+        "Regenerate the answer in a moment.",
+    ),
     "context_length_exceeded": (
         "The conversation is too long for this model",
         "Lower Max tokens, delete turns, or start a new chat.",
@@ -190,7 +209,8 @@ TROUBLES_BY_STATUS: Mapping[int, tuple[str, str]] = {
     400: ("The server refused a setting", "Change it as the message says, then regenerate the answer."),
     401: ("The server wants a key", "Sign in again."),
     413: ("The conversation is too large to send", "Delete turns, or start a new chat."),
-    429: ("A limit is reached", "Wait as long as the message says, then regenerate the answer."),
+    403: ("This is not allowed", "Choose another model, or ask whoever runs the server."),
+    429: ("A limit is reached", "Wait {time}, then regenerate the answer."),
     503: ("The server cannot answer right now", "Regenerate the answer in a moment."),
     504: ("The engine said nothing for too long", "Regenerate the answer, or ask for fewer tokens."),
 }

@@ -1,6 +1,7 @@
 """A browser in front of a real server, over an engine whose every word a test can hold back."""
 
 import asyncio
+import socket
 import subprocess
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -13,7 +14,9 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from nemotron_app.main import Parts, create_app
+from nemotron_app.main import Parts, create_app, with_membership
+from nemotron_app.membership import create_membership
+from nemotron_app.page_identity import identify_by
 from nemotron_app.serve import bind, loopback_url
 from nemotron_app.settings import Settings
 from nemotron_app.ui.mount import mount_page
@@ -154,12 +157,24 @@ def _usage(num_words: int) -> Usage:
     )
 
 
+class _Server(uvicorn.Server):
+    """Says when it takes connections."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+
 @contextmanager
-def serving(engine: Engine) -> Iterator[str]:
-    """The address of a server with the page, in a thread of its own."""
+def serving(engine: Engine, settings: Settings) -> Iterator[str]:
+    """The address of a server with accounts and the page, in a thread of its own."""
     started: Future[str] = Future()
     stop = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(engine, started, stop)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(engine, settings, started, stop)))
     thread.start()
     try:
         yield started.result(timeout=60)
@@ -168,17 +183,19 @@ def serving(engine: Engine) -> Iterator[str]:
         thread.join()
 
 
-async def _serve(engine: Engine, started: "Future[str]", stop: threading.Event) -> None:
+async def _serve(engine: Engine, settings: Settings, started: "Future[str]", stop: threading.Event) -> None:
     async def open_engine(_: Settings) -> Engine:
         return engine
 
-    sock = bind("127.0.0.1", 0)
-    app = create_app(Parts(settings=Settings(), catalog=Catalog.read(), open_engine=open_engine))
-    mount_page(app, Site(api_url=loopback_url(sock), version="test"))
+    sock = bind("127.0.0.1", settings.port)
+    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine)
+    membership = create_membership(settings, parts.catalog, parts.telemetry.limits)
+    app = create_app(with_membership(parts, membership))
+    identify = identify_by(membership.accounts)
+    mount_page(app, Site(api_url=loopback_url(sock), version="test", identify=identify))
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = _Server(config, lambda: started.set_result(loopback_url(sock)))
     serve = asyncio.create_task(server.serve([sock]))
-    started.set_result(loopback_url(sock))
     await asyncio.to_thread(stop.wait)
     server.should_exit = True
     await serve
@@ -194,9 +211,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def _staged() -> Iterator[tuple[Stage, str]]:
+def _staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str]]:
     stage = Stage()
-    with serving(stage) as url:
+    with serving(stage, Settings(port=0, data_dir=tmp_path_factory.mktemp("accounts"))) as url:
         yield stage, url
 
 

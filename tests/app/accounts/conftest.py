@@ -1,8 +1,6 @@
 """Real database servers, a clock that only a test moves, and a small site with accounts."""
 
 import asyncio
-import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -54,30 +52,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server of our own, without a database's name."""
-    folder = Path(tempfile.mkdtemp(prefix="nemotron-postgres-"))
-    cluster, port = folder / "data", free_port()
-    if os.geteuid() == 0:
-        account = pwd.getpwnam("postgres")
-        os.chown(folder, account.pw_uid, account.pw_gid)
-    _postgres("initdb", "-D", str(cluster), "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    _postgres("pg_ctl", "-D", str(cluster), "-l", str(folder / "log"), "-w", "-o", options, "start")
-    yield f"postgresql://tester@127.0.0.1:{port}"
-    _postgres("pg_ctl", "-D", str(cluster), "-w", "-m", "immediate", "stop")
-    shutil.rmtree(folder)
-
-
-def _postgres(program: str, *arguments: str) -> None:
-    """PostgreSQL refuses to run as root."""
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
-    path = str(installed[-1]) if installed else program
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run([*prefix, path, *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
 _numbers = count()

@@ -12,6 +12,7 @@ Precision = Literal["bf16", "fp8", "nvfp4"]
 Decode = Literal["autoregressive", "diffusion", "self-speculation"]
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length"]
+Order = Literal["confidence", "leftmost"]
 ForwardKind = Literal["prefill", "decode", "draft", "verify", "denoise", "commit"]
 TokenState = Literal["drafted", "accepted", "rejected", "bonus", "revealed"]
 
@@ -106,6 +107,21 @@ class Stopping:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How masks are filled in, where the decode mode has any.
+
+    `block_length` 0 takes the model's own; self-speculation then also drafts less while little of it is
+    accepted. Each forward reveals the first place in `order`, and those after it whose confidence reaches
+    `threshold`; or, where `num_steps` is not 0, an even share of them, so that a block takes so many.
+    """
+
+    block_length: int = 0
+    threshold: float = 0.0
+    num_steps: int = 0
+    order: Order = "confidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One request as an engine takes it.
 
@@ -121,6 +137,7 @@ class GenerationRequest:
     num_choices: int
     num_top_logprobs: int | None
     trace: bool
+    decoding: Decoding = Decoding()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

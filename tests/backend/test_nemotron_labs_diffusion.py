@@ -90,7 +90,9 @@ def save_adapter(
     (folder / "linear_spec_lora").mkdir()
     config = {"peft_type": "LORA", "r": rank, "lora_alpha": alpha, "target_modules": ["o_proj"]}
     (folder / "linear_spec_lora" / "adapter_config.json").write_text(json.dumps(config), "utf-8")
-    generator, tensors, added = torch.Generator().manual_seed(1), {}, {}
+    generator = torch.Generator().manual_seed(1)
+    tensors: Weights = {}
+    added: Weights = {}
     for index in range(LAYERS):
         down = torch.randn(rank, width, generator=generator).bfloat16()
         up = torch.randn(HIDDEN, rank, generator=generator).bfloat16()
@@ -208,7 +210,7 @@ def test_left_to_right_it_is_the_ministral3_of_transformers(tmp_path: Path) -> N
     shape = {
         name: CONFIG[name] for name in CONFIG if name not in ("model_type", "block_size", "mask_token_id")
     }
-    model: Any = Ministral3ForCausalLM(Ministral3Config(**shape, attn_implementation="eager")).eval()
+    model: Any = Ministral3ForCausalLM(Ministral3Config(**shape))
     names = {"encoder.": "model.", "diffusion_head.": "lm_head."}
     renamed = {}
     for name, value in weights.items():

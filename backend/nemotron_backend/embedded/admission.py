@@ -11,6 +11,7 @@ from nemotron_backend.embedded.cache_memory import (
     reusable_length,
 )
 from nemotron_backend.embedded.sequence import Sequence
+from nemotron_backend.model.cache import blocks
 from nemotron_backend.model.network import Network
 
 # Shorter beginnings cost less to compute than to look after.
@@ -27,7 +28,16 @@ class _Match:
 
 def bytes_needed(sequence: Sequence, network: Network) -> int:
     """Cache memory of the longest answer that the sequence may get."""
-    return sequence.capacity * network.cache_bytes_per_token
+    return tokens_needed(sequence, network) * network.cache_bytes_per_token
+
+
+def tokens_needed(sequence: Sequence, network: Network) -> int:
+    """Places in the cache: where masks are filled in, for whole blocks, and for keys in whole blocks too."""
+    masking = network.masking
+    if masking is None:
+        return sequence.capacity
+    length = sequence.decoding.block_length or masking.block_length
+    return blocks(sequence.capacity + length - 1)
 
 
 def admit(sequence: Sequence, network: Network, memory: CacheMemory, running: tuple[Sequence, ...]) -> bool:
@@ -39,7 +49,7 @@ def admit(sequence: Sequence, network: Network, memory: CacheMemory, running: tu
     if not memory.reserve(needed):
         return False
     sequence.reserved_bytes = needed
-    sequence.cache = network.make_cache(sequence.capacity)
+    sequence.cache = network.make_cache(tokens_needed(sequence, network))
     return True
 
 
@@ -47,12 +57,16 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
     """Take the memory back; what was computed stays as a prefix for later requests."""
     memory.release(sequence.reserved_bytes)
     sequence.reserved_bytes = 0
-    length = sequence.num_computed
+    # A stop string may cut an answer before the last tokens of a block that is in the cache.
+    length = min(sequence.num_computed, len(sequence.token_ids))
     if length >= _SHORTEST_PREFIX:
         cache = sequence.cache
         # An answer much shorter than it might have been would hold on to room that nothing uses.
         if length * 2 < sequence.capacity:
             cache = tuple(layer.copy(length) for layer in cache)
+        elif length < sequence.num_computed:
+            for layer in cache:
+                layer.truncate(length)
         memory.keep(Prefix(sequence.variant, tuple(sequence.token_ids[:length]), cache))
     sequence.cache = ()
 

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from nemotron_backend.embedded.admission import bytes_needed
+from nemotron_backend.embedded.admission import bytes_needed, tokens_needed
 from nemotron_backend.embedded.cache_memory import CacheMemory
-from nemotron_backend.embedded.decode import autoregressive
+from nemotron_backend.embedded.decode.advance import Advance
+from nemotron_backend.embedded.decode.modes import MODES
 from nemotron_backend.embedded.messages import Emitted, Gauges, Refused, Submit
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.embedded.scheduler import Scheduler
@@ -94,7 +95,7 @@ class Core:
         started = self._clock()
         for chunk in step.chunks:
             chunk.sequence.begin(started)
-        advances = autoregressive.step(network, step.chunks, self._clock)
+        advances = MODES[step.variant.decode](network, step.chunks, self._clock)
         deltas = self._emit(advances)
         return [*events, Emitted(deltas=deltas)] if deltas else events
 
@@ -104,7 +105,7 @@ class Core:
         waiting = self.scheduler.waiting
         return not self.scheduler.running and not any(self._networks.find(s.variant) for s in waiting)
 
-    def _emit(self, advances: list[autoregressive.Advance]) -> tuple[tuple[int, Delta], ...]:
+    def _emit(self, advances: list[Advance]) -> tuple[tuple[int, Delta], ...]:
         now = self._clock()
         deltas: list[tuple[int, Delta]] = []
         for advance in advances:
@@ -141,7 +142,7 @@ class Core:
         if needed <= limit:
             return None
         reason = (
-            f"prompt and answer of {sequence.capacity} tokens need {needed >> 20} MiB of cache, "
-            f"this engine has {limit >> 20} MiB"
+            f"prompt and answer of {tokens_needed(sequence, network)} tokens need {needed >> 20} MiB "
+            f"of cache, this engine has {limit >> 20} MiB"
         )
         return Refused(id=sequence.request_id, kind="invalid", field="max_tokens", reason=reason)

@@ -75,8 +75,9 @@ class EmbeddedEngine:
     def variants(self) -> tuple[Variant, ...]:
         model = self._options.model
         return tuple(
-            Variant(model=model, size="full", precision=precision, decode="autoregressive")
+            Variant(model=model, size="full", precision=precision, decode=decode)
             for precision in self._options.precisions
+            for decode in self._options.decodes
         )
 
     def status(self) -> EngineStatus:
@@ -165,6 +166,7 @@ class EmbeddedEngine:
             num_top_logprobs=request.num_top_logprobs,
             trace=request.trace,
             arrived=arrived,
+            decoding=request.decoding,
         )
 
     def _tokenization_of(self, model: str) -> Tokenization:

@@ -6,7 +6,7 @@ import msgspec
 
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.engine import ResidentModel
-from nemotron_backend.request import Delta, Sampling, Stopping, Variant
+from nemotron_backend.request import Decoding, Delta, Sampling, Stopping, Variant
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -31,6 +31,7 @@ class Submit(Message, frozen=True, kw_only=True):
     num_top_logprobs: int | None
     trace: bool
     arrived: float
+    decoding: Decoding = Decoding()
 
 
 class Abort(Message, frozen=True, kw_only=True):

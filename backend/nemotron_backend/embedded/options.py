@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from nemotron_backend.request import PRECISIONS, Precision
+from nemotron_backend.request import PRECISIONS, Decode, Precision
 
 DEFAULT_CACHE_BYTES = 2 << 30
 
@@ -20,6 +20,7 @@ class EmbeddedOptions:
     checkpoint: str = ""
     cache_folder: str = ""
     precisions: tuple[Precision, ...] = PRECISIONS
+    decodes: tuple[Decode, ...] = ("autoregressive",)
     num_threads: int = 0
     cache_limit_bytes: int = DEFAULT_CACHE_BYTES
     max_running: int = 16

@@ -1,50 +1,78 @@
-"""How do chunks of many sequences go through the network at once?"""
+"""How do pieces of many sequences go through the network at once?"""
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Tokens
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nemotron_backend.embedded.scheduler import Chunk
+from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.model.network import Batch, Network, Segment
 
 
-def run(network: Network, chunks: Sequence[Chunk]) -> Tensor:
-    """Logits [completed chunks, vocabulary]; every sequence's cache then holds its chunk."""
-    logits = network.forward(_batch(chunks))
-    for chunk in chunks:
-        chunk.sequence.num_computed += chunk.num_tokens
-    return logits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Tokens of one sequence behind those in its cache; logits are wanted for some, counted from the first.
+
+    A causal piece is in the cache afterwards. Where it `is_revocable`, its end can be taken back.
+    """
+
+    sequence: Sequence
+    token_ids: Tokens[int]
+    logits_of: Tokens[int]
+    is_causal: bool = True
+    is_revocable: bool = False
 
 
-def _batch(chunks: Sequence[Chunk]) -> Batch:
+def piece_of(chunk: Chunk) -> Piece:
+    """The known tokens of a chunk, with the last one's logits where nothing known follows."""
+    sequence, begin = chunk.sequence, chunk.sequence.num_computed
+    token_ids = sequence.token_ids[begin : begin + chunk.num_tokens]
+    return Piece(
+        sequence=sequence,
+        token_ids=token_ids,
+        logits_of=(len(token_ids) - 1,) if chunk.completes else (),
+    )
+
+
+def run(network: Network, pieces: Tokens[Piece], *, is_draft: bool = False) -> tuple[Tensor, ...]:
+    """Each piece's logits [wanted, vocabulary]; every causal piece is in its sequence's cache then."""
+    logits = network.forward(_batch(pieces, is_draft))
+    for piece in pieces:
+        piece.sequence.num_computed += len(piece.token_ids) if piece.is_causal else 0
+    return torch.split(logits, [len(piece.logits_of) for piece in pieces])
+
+
+def _batch(pieces: Tokens[Piece], is_draft: bool) -> Batch:
     token_ids: list[int] = []
     positions: list[int] = []
     segments: list[Segment] = []
     logit_rows: list[int] = []
-    for chunk in chunks:
-        sequence, begin = chunk.sequence, chunk.sequence.num_computed
-        end = begin + chunk.num_tokens
-        segments.append(_segment(chunk, len(token_ids)))
-        token_ids += sequence.token_ids[begin:end]
-        positions += range(begin, end)
-        if chunk.completes:
-            logit_rows.append(len(token_ids) - 1)
+    for piece in pieces:
+        start, begin = len(token_ids), piece.sequence.num_computed
+        segments.append(_segment(piece, start))
+        token_ids += piece.token_ids
+        positions += range(begin, begin + len(piece.token_ids))
+        logit_rows += (start + offset for offset in piece.logits_of)
     return Batch(
         token_ids=torch.tensor(token_ids, dtype=torch.int64),
         positions=torch.tensor(positions, dtype=torch.int64),
         segments=tuple(segments),
         logit_rows=torch.tensor(logit_rows, dtype=torch.int64),
+        is_draft=is_draft,
     )
 
 
-def _segment(chunk: Chunk, start: int) -> Segment:
-    sequence, begin = chunk.sequence, chunk.sequence.num_computed
-    shared = sequence.shared_length
+def _segment(piece: Piece, start: int) -> Segment:
+    begin, length = piece.sequence.num_computed, len(piece.token_ids)
+    shared = piece.sequence.shared_length
     return Segment(
-        cache=sequence.cache,
+        cache=piece.sequence.cache,
         start=start,
-        length=chunk.num_tokens,
+        length=length,
         position=begin,
-        snapshots=(shared,) if begin < shared <= begin + chunk.num_tokens else (),
+        snapshots=(shared,) if begin < shared <= begin + length else (),
+        is_revocable=piece.is_revocable,
+        is_causal=piece.is_causal,
     )

@@ -25,6 +25,7 @@ class Sampler:
         self._sampling = sampling
         # A string seeds all bits of the state; a number's sign would be dropped.
         self._random = random.Random(str(sampling.seed))
+        self._noise = torch.Generator().manual_seed(random.Random(f"{sampling.seed} noise").getrandbits(63))
         self._penalties = _Penalties(sampling, prompt_ids) if _has_penalties(sampling) else None
         self._bias_ids = torch.tensor([token_id for token_id, _ in sampling.logit_bias], dtype=torch.int64)
         self._bias = torch.tensor([bias for _, bias in sampling.logit_bias], dtype=torch.float32)
@@ -39,6 +40,19 @@ class Sampler:
         place = torch.searchsorted(cumulative, self._random.random() * float(cumulative[-1]), right=True)
         rank = min(int(place), len(cumulative) - 1)
         return int(ids[rank]) if ids is not None else rank
+
+    def draw_by_noise(self, logits: Tensor) -> int:
+        """A token id as `draw` gives, by the Gumbel trick, which leaves a whole row of places in any order.
+
+        The likeliest of exp(logit) / (-ln u) ** temperature, in float64; excluded tokens have no part.
+        """
+        adjusted = self.adjust(logits)
+        if self._sampling.temperature == 0:
+            return int(adjusted.argmax())
+        probabilities, ids = candidates(adjusted, self._sampling)
+        noise = torch.empty(len(logits), dtype=torch.float64).exponential_(generator=self._noise)
+        rank = int((probabilities.double() / (noise if ids is None else noise[ids])).argmax())
+        return rank if ids is None else int(ids[rank])
 
     def observe(self, token_id: int) -> None:
         """Count a token of the answer."""

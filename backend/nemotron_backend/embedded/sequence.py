@@ -5,6 +5,8 @@ from dataclasses import replace
 
 from nemotron_backend.embedded.answer_text import AnswerText, Piece
 from nemotron_backend.embedded.cache_memory import LayerCaches
+from nemotron_backend.embedded.decode.canvas import Canvas
+from nemotron_backend.embedded.decode.pace import Pace
 from nemotron_backend.embedded.messages import Submit
 from nemotron_backend.embedded.sampler import Sampler
 from nemotron_backend.embedded.vocabulary import Vocabulary
@@ -14,7 +16,8 @@ from nemotron_backend.request import Delta, FinishReason, Forward, Token, Usage,
 class Sequence:
     """The tokens of one choice, what of them is in the cache, and what of them was emitted.
 
-    `num_computed` tokens are in `cache`. A `leader` is the first choice of the same request, whose
+    `num_computed` tokens are in `cache`. A `canvas` is the block that is being filled in, `pace` how many
+    tokens are worth drafting. A `leader` is the first choice of the same request, whose
     prompt the others wait for, to copy it.
     """
 
@@ -29,6 +32,9 @@ class Sequence:
         self.num_top_logprobs = submit.num_top_logprobs or 0
         self.num_prompt = len(submit.token_ids)
         self.token_ids: list[int] = list(submit.token_ids)
+        self.decoding = submit.decoding
+        self.canvas: Canvas | None = None
+        self.pace = Pace()
         self.sampler = Sampler(replace(submit.sampling, seed=submit.sampling.seed + index), submit.token_ids)
         self.cache: LayerCaches = ()
         self.num_computed = 0
@@ -47,6 +53,11 @@ class Sequence:
     def capacity(self) -> int:
         """Tokens that the sequence may come to hold."""
         return self.num_prompt + self.stopping.max_tokens
+
+    @property
+    def num_left(self) -> int:
+        """Tokens that the answer may still get."""
+        return self.stopping.max_tokens - self.num_answered
 
     @property
     def num_answered(self) -> int:
@@ -105,6 +116,11 @@ class Sequence:
         """Exact bytes of a token."""
         return self._vocabulary.bytes_of(token_id)
 
+    def ends(self, token_id: int) -> bool:
+        """Whether the answer stops at this token."""
+        is_end = token_id in self._vocabulary.ends and not self.stopping.ignore_eos
+        return is_end or token_id in self.stopping.token_ids
+
     def service_seconds(self, now: float) -> float:
         """How long the sequence has been served."""
         return now - self._started if self._started is not None else 0.0
@@ -112,8 +128,7 @@ class Sequence:
     def _take(self, token: Token, now: float) -> list[Piece]:
         self._first_token = now if self._first_token is None else self._first_token
         self.token_ids.append(token.id)
-        self.sampler.observe(token.id)
-        if self._ends(token.id):
+        if self.ends(token.id):
             self.finish = "stop"
             return [self._text.finish()]
         piece = self._text.push(token)
@@ -123,10 +138,6 @@ class Sequence:
             self.finish = "length"
             return [piece, self._text.finish()]
         return [piece]
-
-    def _ends(self, token_id: int) -> bool:
-        is_end = token_id in self._vocabulary.ends and not self.stopping.ignore_eos
-        return is_end or token_id in self.stopping.token_ids
 
     def _usage(self, now: float) -> Usage:
         started = self._started if self._started is not None else now

@@ -100,7 +100,8 @@ class Llama:
     @property
     def num_bytes(self) -> int:
         corrections = self._drafting.corrections if self._drafting else ()
-        return sum(part.num_bytes for part in (*self._layers, *corrections))
+        layers = sum(layer.num_bytes for layer in self._layers)
+        return layers + sum(correction.num_bytes for correction in corrections)
 
     @property
     def masking(self) -> Masking | None:

@@ -33,7 +33,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tenso
 
 
 def _weighted_sum(weights: Tensor, values: Tensor) -> Tensor:
-    parts = zip(weights.split(_MOST_KEYS, dim=2), values.split(_MOST_KEYS, dim=1), strict=True)
+    parts = zip(torch.split(weights, _MOST_KEYS, dim=2), torch.split(values, _MOST_KEYS, dim=1), strict=True)
     first, *others = (torch.bmm(*part) for part in parts)
     for other in others:
         first += other

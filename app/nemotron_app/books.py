@@ -51,9 +51,10 @@ class Books:
 
     async def open(self, entry: Entry, spent: Callable[[], Spent]) -> None:
         """Enter a request; `spent` tells what it has cost so far. Raises StoreUnavailable."""
+        # Before the answer is there: what may have been entered must be closed.
+        self._running[entry.id] = spent
         with translated():
             await self._ledger.open(entry)
-        self._running[entry.id] = spent
 
     async def close(self, request_id: str, status: Status) -> None:
         """Write down what a request has cost; nothing where it was never entered."""

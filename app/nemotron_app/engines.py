@@ -1,6 +1,7 @@
 """Which engine do the settings ask for?"""
 
 from nemotron_app.settings import Settings
+from nemotron_backend.catalog import Catalog, recognise
 from nemotron_backend.echo import EchoEngine
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.engine import Engine
@@ -16,11 +17,16 @@ async def open_engine(settings: Settings) -> Engine:
 async def _open(name: str, settings: Settings) -> Engine:
     if name == "echo":
         return EchoEngine(delay=settings.echo_delay)
-    return await create_engine(("embedded",), _options(settings))
+    return await create_engine(("embedded",), embedded_options(settings))
 
 
-def _options(settings: Settings) -> EmbeddedOptions:
+def embedded_options(settings: Settings) -> EmbeddedOptions:
+    """What the settings say about the embedded engine."""
+    model = recognise(settings.checkpoint, Catalog.read()) if settings.checkpoint else None
+    known = EmbeddedOptions()
     return EmbeddedOptions(
+        model=model.id if model else known.model,
+        decodes=model.decodes if model else known.decodes,
         checkpoint=str(settings.checkpoint or ""),
         cache_folder=str(settings.cache_dir or ""),
         num_threads=settings.threads,

@@ -65,7 +65,7 @@ def _headers(variant: Variant) -> Mapping[str, str]:
     }
 
 
-def _gateway(request: Request) -> Gateway:
+async def _gateway(request: Request) -> Gateway:  # a plain function would run in a thread
     gateway = request.app.state.gateway
     assert isinstance(gateway, Gateway)
     return gateway

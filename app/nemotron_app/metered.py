@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 
 from nemotron_app.accounts import Entry, Principal
 from nemotron_app.accounts.store.ledger import Status
@@ -25,6 +26,7 @@ from nemotron_app.record import Record
 from nemotron_app.wire.asked import Asked
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.engine import Engine
+from nemotron_backend.request import Variant
 
 USUAL_ANSWER = 1024
 
@@ -46,6 +48,7 @@ class Metered:
 
     def __init__(self, parts: MeteredParts) -> None:
         self._parts = parts
+        self._weights: dict[Variant, Fraction] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
     async def limits(self, caller: Caller) -> Mapping[str, str]:
@@ -107,8 +110,14 @@ class Metered:
         return Cost(
             prompt_tokens=await _num_prompt_tokens(asked, engine),
             max_completion_tokens=answer * asked.num_answers,
-            weight=weight_of(asked.variant, self._parts.catalog),
+            weight=self._weight(asked.variant),
         )
+
+    def _weight(self, variant: Variant) -> Fraction:
+        """Worked out once a variant: exact fractions take longer than all the rest of a cost."""
+        if variant not in self._weights:
+            self._weights[variant] = weight_of(variant, self._parts.catalog)
+        return self._weights[variant]
 
     async def _finish(self, record: Record, payment: Payment, bill: Bill, status: Status) -> None:
         await asyncio.gather(

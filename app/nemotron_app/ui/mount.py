@@ -4,9 +4,8 @@ import logging
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
-from nemotron_app.ui.assets import STATIC_PATH, head, static_folder
+from nemotron_app.ui.assets import STATIC_PATH, StaticFolder, head, static_folder
 from nemotron_app.ui.page import build_page
 from nemotron_app.ui.site import Site
 from nemotron_app.ui.theme import PlaygroundTheme
@@ -17,7 +16,7 @@ def mount_page(app: FastAPI, site: Site) -> None:
     # Every call of the page stands in the server's own log already.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     folder = static_folder()
-    app.mount(STATIC_PATH, StaticFiles(directory=folder), name="page")
+    app.mount(STATIC_PATH, StaticFolder(directory=folder), name="page")
     gr.mount_gradio_app(
         app,
         build_page(site),

@@ -52,6 +52,10 @@ def _layout() -> Widgets:
                 controls = build_controls()
         with gr.Tab(strings.TAB_MODELS):
             gallery = gr.HTML(elem_id="np-gallery", apply_default_css=False)
+        with gr.Tab(strings.TAB_KEYS):
+            _place("np-keys")
+        with gr.Tab(strings.TAB_USAGE):
+            _place("np-usage")
     return Widgets(
         pill=state,
         chat=chat,
@@ -70,8 +74,14 @@ def _header() -> gr.HTML:
         brand = element("div", logo + element("div", name), class_="np-brand")
         gr.HTML(str(brand), apply_default_css=False, elem_id="np-brand")
         state = gr.HTML(pill(_UNKNOWN), apply_default_css=False, elem_id="np-state")
+        _place("np-account")
         gr.HTML(str(_switches()), apply_default_css=False, elem_id="np-switches")
     return state
+
+
+def _place(name: str) -> None:
+    """Room for an element of `static/account.js`, which asks the server by itself who looks at it."""
+    gr.HTML(str(element(name)), apply_default_css=False, elem_classes=["np-place"])
 
 
 def _switches() -> Markup:
@@ -165,6 +175,7 @@ def _composer() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
         stop = gr.Button(strings.STOP, variant="stop", visible=False, scale=0, elem_id="np-stop")
     with gr.Row(elem_id="np-below"):
         gr.HTML(str(element("p", strings.KEYS_HINT, class_="np-hint")), apply_default_css=False)
+        _place("np-meter")
         new_chat = gr.Button(strings.NEW_CHAT, size="sm", scale=0, elem_id="np-new")
     return question, send, stop, new_chat
 

@@ -94,6 +94,8 @@ class CompletionDetails(TypedDict):
     """Parts of the answer's tokens."""
 
     reasoning_tokens: int
+    accepted_prediction_tokens: NotRequired[int]
+    rejected_prediction_tokens: NotRequired[int]
 
 
 class UsageAnswer(TypedDict):
@@ -124,6 +126,7 @@ class Recipe(TypedDict):
     seed: int
     max_tokens: int
     sampling: dict[str, Any]
+    decoding: dict[str, Any]
     versions: dict[str, str]
 
 

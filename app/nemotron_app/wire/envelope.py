@@ -63,7 +63,7 @@ class Envelope:
         }
 
     def _usage(self, tally: Tally) -> object:
-        return usage_of(tally.usages, self.asked.requests[0].num_choices)
+        return usage_of(tally.usages, self.asked.requests[0].num_choices, tally.verifications)
 
     def _evidence(self, tally: Tally, trace: list[ForwardAnswer]) -> dict[str, object]:
         nvext: Evidence = {

@@ -1,15 +1,18 @@
 """How was an answer made, as the wire tells it?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
+from nemotron_app.tally import Verification
 from nemotron_app.wire.answer import ForwardAnswer, Metrics, Recipe, UsageAnswer
 from nemotron_app.wire.asked import Asked
 from nemotron_backend.request import Delta, Usage
 
 
-def usage_of(usages: Mapping[int, Usage], num_choices: int) -> UsageAnswer:
-    """The cost of a call; a prompt counts once, however many choices it has."""
+def usage_of(
+    usages: Mapping[int, Usage], num_choices: int, steps: Sequence[Verification] = ()
+) -> UsageAnswer:
+    """The cost of a call; a prompt counts once, however many choices it has. `steps` verified drafts."""
     prompts = [usage for index, usage in usages.items() if index % num_choices == 0]
     answer = running_usage(
         sum(usage.prompt_tokens for usage in prompts),
@@ -18,6 +21,11 @@ def usage_of(usages: Mapping[int, Usage], num_choices: int) -> UsageAnswer:
     answer["prompt_tokens_details"]["cached_tokens"] = sum(usage.cached_tokens for usage in prompts)
     reasoning = sum(usage.reasoning_tokens for usage in usages.values())
     answer["completion_tokens_details"]["reasoning_tokens"] = reasoning
+    if steps:
+        accepted = sum(step.num_accepted for step in steps)
+        drafted = sum(step.num_drafted for step in steps)
+        answer["completion_tokens_details"]["accepted_prediction_tokens"] = accepted
+        answer["completion_tokens_details"]["rejected_prediction_tokens"] = drafted - accepted
     return answer
 
 
@@ -61,6 +69,7 @@ def recipe_of(asked: Asked, versions: Mapping[str, str]) -> Recipe:
         "seed": seed,
         "max_tokens": request.stopping.max_tokens,
         "sampling": sampling,
+        "decoding": asdict(request.decoding),
         "versions": dict(versions),
     }
 

@@ -46,10 +46,14 @@ class NvExt(Wire):
         description="Elastic size that thinks, where it differs from the one that answers.",
     )
     block_length: int | None = Field(
-        default=None, ge=1, le=4096, description="Tokens that diffusion denoises together."
+        default=None,
+        ge=2,
+        le=64,
+        description="Tokens that are filled in together, a power of two; the model's own if left out. "
+        "Left out, self-speculation drafts as much as pays.",
     )
     threshold: float | None = Field(
-        default=None, ge=0, le=1, description="Confidence from which diffusion commits a token."
+        default=None, ge=0, le=1, description="Confidence from which a token is revealed with the surest one."
     )
     max_thinking_tokens: int | None = Field(
         default=None, ge=-1, le=MAX_INT, description="Most tokens of thinking."

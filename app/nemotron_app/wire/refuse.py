@@ -9,9 +9,7 @@ from typing import Any
 from nemotron_app.errors import BadRequest
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
-from nemotron_app.wire.fields import GenerationBody
 from nemotron_backend.catalog import Model
-from nemotron_backend.request import Variant
 
 _NO_TOOLS = "tool calls are not served yet"
 _NO_GRAMMAR = "answers bound to a grammar or schema are not served yet"
@@ -92,11 +90,3 @@ def refuse_legacy(body: CompletionBody) -> None:
     for param, (is_asked, reason) in refused.items():
         if is_asked:
             raise BadRequest(f"{param}: {reason}", param=param, code="unsupported_field")
-
-
-def refuse_knobs(body: GenerationBody, variant: Variant) -> None:
-    """Knobs of a decode mode that this variant does not use."""
-    for name in ("block_length", "threshold"):
-        if body.nvext is not None and getattr(body.nvext, name) is not None:
-            message = f"nvext.{name} has no meaning for decode mode {variant.decode!r}"
-            raise BadRequest(message, param=f"nvext.{name}", code="unsupported_field")

@@ -9,8 +9,9 @@ from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.conversation import conversation_of
+from nemotron_app.wire.decoding import decoding_of
 from nemotron_app.wire.fields import GenerationBody, StreamOptions
-from nemotron_app.wire.refuse import refuse_format, refuse_knobs, refuse_known, refuse_legacy, refuse_thinking
+from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_thinking
 from nemotron_app.wire.sampling import sampling_of, stopping_of
 from nemotron_app.wire.variant import resolve
 from nemotron_backend.catalog import Catalog, Model
@@ -66,7 +67,7 @@ class Translator:
         model = self._catalog.find(variant.model)
         num_choices = body.n or 1
         self._check_choices(num_choices, len(prompts))
-        refuse_knobs(body, variant)
+        decoding = decoding_of(body, variant)
         options = body.stream_options or StreamOptions()
         call_id = secrets.token_hex(12)
         sampling = sampling_of(body, model)
@@ -82,6 +83,7 @@ class Translator:
                 num_top_logprobs=num_top_logprobs,
                 # Acceptance is counted from the trace, also for a caller who does not look at it.
                 trace=show_trace or variant.decode == "self-speculation",
+                decoding=decoding,
             )
             for place, prompt in enumerate(prompts)
         ]

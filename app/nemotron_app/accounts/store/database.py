@@ -6,10 +6,11 @@ otherwise fail, not wait, when another process wrote in between.
 
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncConnection,
@@ -20,6 +21,8 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from nemotron_app.accounts.store.quick import QuickWriter, StatementWriter, ThreadWriter, Work
+
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgres": "postgresql+asyncpg",
@@ -28,6 +31,8 @@ _DRIVERS = {
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6E656D6F
 _BUSY_MILLISECONDS = 10_000
+
+T = TypeVar("T")
 
 
 class Database:
@@ -42,10 +47,15 @@ class Database:
         self.writing: async_sessionmaker[AsyncSession] = async_sessionmaker(writer, expire_on_commit=False)
         self._writer = writer
         self.dialect = self._engine.dialect.name
+        self._quick = _quick_writer(_with_driver(url))
 
     def transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        """A connection that writes, for statements that are run too often for a session's comforts."""
+        """A connection that writes, for several statements that belong together."""
         return self._writer.begin()
+
+    async def quickly(self, work: Work[T]) -> T:
+        """Do what is done for every request. On PostgreSQL each statement of it commits by itself."""
+        return await self._quick.run(work)
 
     async def start(self) -> None:
         """Bring the schema up to date; of several processes that start together, one does it."""
@@ -57,6 +67,7 @@ class Database:
             await connection.run_sync(_migrate)
 
     async def aclose(self) -> None:
+        await self._quick.aclose()
         await self._engine.dispose()
 
 
@@ -74,6 +85,15 @@ def _engine(url: URL) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _quick_writer(url: URL) -> QuickWriter:
+    if not url.drivername.startswith("sqlite"):
+        return StatementWriter(create_async_engine(url, isolation_level="AUTOCOMMIT"))
+    engine = create_engine(url.set(drivername="sqlite"), execution_options={"writes": True})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return ThreadWriter(engine)
 
 
 def _prepare_sqlite(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

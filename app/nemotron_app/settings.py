@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     context: int = Field(default=0, ge=0, description="Tokens of context; 0 takes the model's own.")
     max_running: PositiveInt = Field(default=16, description="Most sequences in the engine's batch.")
     max_waiting: PositiveInt = Field(default=64, description="Most requests in the engine's queue.")
-    prefill_chunk: PositiveInt = Field(default=256, description="Most prompt tokens that one step reads.")
+    prefill_chunk: PositiveInt = Field(default=64, description="Most prompt tokens that one step reads.")
     max_body_bytes: PositiveInt = Field(default=4 << 20, description="Largest request body that is read.")
     max_choices: PositiveInt = Field(default=16, description="Largest `n`, and most prompts, of one request.")
     body_seconds: PositiveFloat = Field(

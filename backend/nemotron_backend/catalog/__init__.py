@@ -5,6 +5,7 @@ The facts are data: one TOML file a family beside this module, read into the typ
 
 from nemotron_backend.catalog.entry import Model, Size
 from nemotron_backend.catalog.files import InvalidCatalog
+from nemotron_backend.catalog.recognise import recognise
 from nemotron_backend.catalog.resolve import Catalog, Knobs, ModelNotServed, UnavailableKnob, UnknownModel
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "Size",
     "UnavailableKnob",
     "UnknownModel",
+    "recognise",
 ]

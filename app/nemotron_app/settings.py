@@ -52,7 +52,9 @@ class Settings(BaseSettings):
         default=None, description="Folder for prepared checkpoints; the user's cache if unset."
     )
     threads: int = Field(
-        default=0, ge=0, description="CPU threads of the engine; 0 leaves the choice to torch."
+        default=0,
+        ge=0,
+        description="CPU threads of the engine; 0 takes all cores but one, which others need.",
     )
     cache_limit: PositiveInt = Field(
         default=2 << 30, description="Bytes the engine may keep for attention caches."

@@ -12,7 +12,7 @@ class EmbeddedOptions:
     """Plain values, so that they cross to the engine's process as they are.
 
     `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared in `cache_folder`
-    (empty: the user's cache). `num_threads` 0 leaves the choice to torch. `context` 0 takes the model's own.
+    (empty: the user's cache). `num_threads` 0 takes all cores but one. `context` 0 takes the model's own.
     `prefill_chunk` bounds the prompt tokens of one step: how long others wait for it, and an abort.
     """
 

@@ -94,10 +94,16 @@ def _ignore(number: int, frame: FrameType | None) -> None:
     """Unlike SIG_IGN, this is not passed on to the processes that this one starts."""
 
 
+def _num_threads() -> int:
+    """All that torch would take, but for one core: its threads spin while they wait for each other, so one
+    that shares its core with the gateway or a browser can make every step ten times slower.
+    """
+    return min(torch.get_num_threads(), max(1, len(os.sched_getaffinity(0)) - 1))
+
+
 def _serve(channel: Channel, order: Load) -> None:
     options = order.options
-    if options.num_threads:
-        torch.set_num_threads(options.num_threads)
+    torch.set_num_threads(options.num_threads or _num_threads())
     report = ProgressReport(lambda sentence: channel.send(Progress(sentence=sentence)))
     try:
         model = load(options, report)

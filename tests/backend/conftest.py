@@ -277,3 +277,9 @@ ENDLESS = Stopping(max_tokens=40, strings=(), token_ids=(), ignore_eos=True)
 def mode_core(tri_mode: TriModeCase) -> Callable[..., ModeCore]:
     """Makes a core over the random tri-mode network; keywords change its options."""
     return lambda **changes: ModeCore(tri_mode.network, **changes)
+
+
+@pytest.fixture(scope="session")
+def make_core() -> Callable[..., ModeCore]:
+    """The same for tests that make many cores of one fixture."""
+    return lambda case, **changes: ModeCore(case.network, **changes)

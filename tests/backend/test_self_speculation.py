@@ -157,7 +157,7 @@ def test_a_cache_after_self_speculation_serves_the_next_turn(mode_core: MakeCore
 
 
 def _speed(pace: Pace, is_accepted: Callable[[], bool], longest: int = 16) -> float:
-    """Tokens for the cost of a forward over one, where a forward over k costs 1 + (k - 1) / 40."""
+    """Tokens for the cost of a forward over one, where a forward over k costs 1 + (k - 1) / 24."""
     tokens, cost = 0, 0.0
     while tokens < 4000:
         length = pace.length(longest)
@@ -168,7 +168,7 @@ def _speed(pace: Pace, is_accepted: Callable[[], bool], longest: int = 16) -> fl
         while right < length - 1 and is_accepted():
             right += 1
         pace.learn(length - 1, right)
-        tokens, cost = tokens + right + 1, cost + 2 * (1 + (length - 1) / 40)
+        tokens, cost = tokens + right + 1, cost + 2 * (1 + (length - 1) / 24)
     return tokens / cost
 
 
@@ -177,7 +177,7 @@ def test_text_that_cannot_be_drafted_costs_a_few_forwards_in_a_hundred() -> None
 
 
 def test_text_that_can_be_drafted_is_drafted_in_whole_blocks() -> None:
-    assert _speed(Pace(), lambda: True) > 0.99 * 16 / (2 * (1 + 15 / 40))
+    assert _speed(Pace(), lambda: True) > 0.99 * 16 / (2 * (1 + 15 / 24))
 
 
 @pytest.mark.parametrize("chance", [0.3, 0.5, 0.7, 0.9])
@@ -186,5 +186,5 @@ def test_the_pace_is_near_the_best_fixed_length(chance: float) -> None:
     best = 1.0
     for length in (2, 4, 8, 16):
         expected = sum(chance**place for place in range(length))
-        best = max(best, expected / (2 * (1 + (length - 1) / 40)))
+        best = max(best, expected / (2 * (1 + (length - 1) / 24)))
     assert _speed(Pace(), lambda: rng.random() < chance) > 0.85 * best

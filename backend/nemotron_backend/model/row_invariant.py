@@ -25,9 +25,11 @@ def causal_bias(position: int, length: int, group: int, num_keys: int) -> Tensor
 def attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Queries [tokens, kv_heads, group, head_dim] over padded [kv_heads, keys, head_dim]: [tokens, width]."""
     length, num_kv_heads, group, head_dim = queries.shape
-    rows = (queries * head_dim**-0.5).transpose(0, 1).reshape(num_kv_heads, -1, head_dim)
-    rows = F.pad(rows, (0, 0, 0, len(bias) - rows.shape[1]))
-    weights = torch.bmm(rows, keys.transpose(1, 2)).add_(bias).softmax(dim=-1)
+    rows = queries.transpose(0, 1).reshape(num_kv_heads, -1, head_dim)
+    if rows.shape[1] < len(bias):
+        rows = F.pad(rows, (0, 0, 0, len(bias) - rows.shape[1]))
+    scores = torch.baddbmm(bias, rows, keys.transpose(1, 2), alpha=head_dim**-0.5)
+    weights = scores.softmax(dim=-1)
     mixed = _weighted_sum(weights, values)[:, : length * group]
     return mixed.view(num_kv_heads, length, group, head_dim).transpose(0, 1).reshape(length, -1)
 

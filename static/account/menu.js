@@ -29,7 +29,7 @@ export class AccountMenu extends HTMLElement {
         "aria-controls": panel.id,
         "aria-label": `${words.account}: ${label}`,
       },
-      element("span", { class: "np-initial", "aria-hidden": "true" }, label.slice(0, 1)),
+      element("span", { class: "np-initial", "data-initial": label.slice(0, 1) }), // drawn, not said
       element("span", { class: "np-account-name" }, label),
     );
     const open = (/** @type {boolean} */ isOpen) => {

@@ -38,16 +38,21 @@ export class LimitMeter extends HTMLElement {
     else this.refresh();
   }
 
-  /** Tell the place in line until the turn has come. */
+  /** Tell the place in line until the answer begins. */
   async queue() {
-    let wasInLine = false;
-    for (let empty = 0; this.isBusy && empty < PATIENCE; ) {
+    const isWaiting = () => this.isBusy && !hasBegun();
+    for (let empty = 0; isWaiting() && empty < PATIENCE; ) {
       await new Promise((resolve) => setTimeout(resolve, SECOND));
-      const place = this.isBusy ? (await this.refresh())?.queue.places[0] : undefined;
-      if (!place && wasInLine) break;
-      wasInLine ||= Boolean(place);
+      const place = isWaiting() ? (await this.refresh())?.queue.places[0] : undefined;
+      this.tell(place && isWaiting() ? inLine(place) : "");
       empty = place ? 0 : empty + 1;
     }
+    this.tell("");
+  }
+
+  /** @param {string} text */
+  tell(text) {
+    if (this.place && this.place.textContent !== text) this.place.textContent = text;
   }
 
   async refresh() {
@@ -63,7 +68,7 @@ export class LimitMeter extends HTMLElement {
   }
 
   /** @param {import("./server.js").Usage} told */
-  draw({ limits, queue }) {
+  draw({ limits }) {
     // The day's tokens come back too slowly to be watched.
     this.isFilling = limits.some(({ name, used }) => used > 0 && name !== "tokens_per_day");
     const shown = limits.filter(({ name }) => name in words.meters);
@@ -77,10 +82,13 @@ export class LimitMeter extends HTMLElement {
         ),
       ),
     );
-    const [place] = queue.places;
-    const text = place && this.isBusy ? inLine(place) : "";
-    if (this.place && this.place.textContent !== text) this.place.textContent = text;
   }
+}
+
+/** Others of the same network stand in the same line, so only the transcript tells whose turn has come. */
+function hasBegun() {
+  const rows = document.querySelectorAll("#np-transcript :is(.user-row, .bot-row)");
+  return rows[rows.length - 1]?.classList.contains("bot-row") ?? false;
 }
 
 /** @param {{ position: number, seconds: number | null }} place */

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import socket
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from nemotron_app.accounts import Accounts, AccountsOptions, OpenIdProvider, Pri
 from nemotron_app.errors import EXPECTED, problem_of
 from nemotron_app.settings import Settings
 
-_FOLDER = Path(__file__).parent / "oidc"
 _SECRET = "a secret that is long enough for every test"
 _CHROMIUM = (
     "--no-sandbox",
@@ -42,16 +40,6 @@ class Site:
     url: str
     issuer: str
     accounts: Accounts
-
-
-@pytest.fixture(scope="session")
-def oidc_provider() -> Path:
-    """The provider's packages, as its lock file names them."""
-    stamp = _FOLDER / "node_modules" / ".package-lock.json"
-    if not stamp.exists() or stamp.stat().st_mtime < (_FOLDER / "package-lock.json").stat().st_mtime:
-        command = ("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-        subprocess.run(command, cwd=_FOLDER, check=True, capture_output=True)
-    return _FOLDER / "provider.mjs"
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +208,17 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def stage_type() -> type[Stage]:
+    """For tests that need a server with settings of their own, with `serving_of`."""
+    return Stage
+
+
+@pytest.fixture(scope="session")
+def serving_of() -> Callable[[Engine, Settings], AbstractContextManager[str]]:
+    return serving
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nemotron_app.limits import TIERS
 from nemotron_app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +35,8 @@ def test_every_make_command_exists(document: str) -> None:
 def test_every_setting_in_the_readme_exists() -> None:
     text = _text("README.md")
     flags = set(re.findall(r"--([a-z][a-z-]*)", text)) - {"header", "data", "help", "config"}
-    variables = set(re.findall(rf"{PREFIX}([A-Z_]+)", text))
+    # A client's key is no setting of the server.
+    variables = set(re.findall(rf"{PREFIX}([A-Z_]+)", text)) - {"API_KEY"}
     assert "port" in flags
     assert {flag.replace("-", "_") for flag in flags} <= set(Settings.model_fields)
     assert {variable.lower() for variable in variables} <= set(Settings.model_fields)
@@ -49,3 +51,16 @@ def test_the_readme_names_every_route() -> None:
     }
     assert "/v1/chat/completions" in served
     assert [path for path in sorted(served) if path.rstrip("/") not in _text("README.md")] == []
+
+
+def test_the_readme_tells_the_limits_of_every_tier() -> None:
+    for tier in TIERS.values():
+        numbers = (
+            tier.requests_per_minute,
+            tier.burst,
+            tier.tokens_per_minute,
+            tier.tokens_per_day,
+            tier.in_flight,
+        )
+        row = " | ".join((tier.name, *("10⁹" if number == 10**9 else f"{number:,}" for number in numbers)))
+        assert f"| {row} |" in _text("README.md")

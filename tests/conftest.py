@@ -181,26 +181,31 @@ def _environment() -> dict[str, str]:
     return own | {"PYTHONPATH": roots}
 
 
-def _launch_playground(folder: Path, *flags: str) -> tuple["subprocess.Popen[str]", str]:
+def _launch_playground(folder: Path, log: Path, *flags: str) -> tuple["subprocess.Popen[str]", str]:
     """A server on a free port, and its address, once it listens."""
     own = ["--port", "0", "--data-dir", str(folder)]
     command = [sys.executable, "-m", "nemotron_app", "serve", *own, *flags]
-    process = subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, env=_environment(), stdout=subprocess.PIPE, stderr=file, text=True
+        )
     assert process.stdout is not None
     line = process.stdout.readline()
-    assert line.startswith("Nemotron Playground is at http://"), f"the server did not start: {line!r}"
+    assert line.startswith("Nemotron Playground is at http://"), f"no start: {line!r} {log.read_text()}"
     return process, line.split()[-1]
 
 
 @pytest.fixture(scope="session")
 def launch_playground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LaunchPlayground]:
-    """Start a server of one's own: `launch_playground(*flags)` returns its process and its address."""
+    """Start a server of one's own: `launch_playground(*flags)` returns its process and its address.
+
+    Its log goes to the file `log` if there is one.
+    """
     with ExitStack() as stack:
 
-        def launch(*flags: str) -> tuple["subprocess.Popen[str]", str]:
-            process, url = _launch_playground(tmp_path_factory.mktemp("playground"), *flags)
+        def launch(*flags: str, log: Path | None = None) -> tuple["subprocess.Popen[str]", str]:
+            folder = tmp_path_factory.mktemp("playground")
+            process, url = _launch_playground(folder, log or folder / "log", *flags)
             stack.callback(_end, process)
             return process, url
 

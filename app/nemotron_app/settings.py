@@ -132,7 +132,7 @@ class Settings(BaseSettings):
         "`closed`: nobody does.",
     )
     redis_seconds: PositiveFloat = Field(
-        default=0.1, description="Longest wait for one answer of Redis about limits."
+        default=0.25, description="Longest wait for one answer of Redis about limits."
     )
     replicas: PositiveInt = Field(
         default=1, description="How many servers share the limits, while Redis is down."

@@ -3,23 +3,39 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import text
 
+from nemotron_app.accounts import Principal, key_text
+from nemotron_app.accounts.scopes import SCOPES
+from nemotron_app.accounts.store.keys import Key
 from nemotron_app.drain import Drain
-from nemotron_app.main import Parts, create_app
+from nemotron_app.main import Parts, create_app, with_membership
+from nemotron_app.membership import Membership, create_membership
 from nemotron_app.serve import bind, loopback_url
-from nemotron_app.settings import Settings
+from nemotron_app.settings import Settings, read_settings
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.echo import ECHO, EchoEngine
 from nemotron_backend.engine import Engine, EngineState, EngineStatus
 from nemotron_backend.request import Delta, GenerationRequest, Prompt, Usage, Variant
 
+_PROVIDER = {
+    "kind": "openid",
+    "name": "op",
+    "title": "Provider",
+    "issuer": "https://op.example",
+    "client_id": "us",
+    "client_secret": "ours",
+}
 Script = Callable[[GenerationRequest], AsyncGenerator[Delta, None]]
 Serve = Callable[..., Awaitable[httpx.AsyncClient]]
+ServeMembers = Callable[..., Awaitable["Members"]]
 
 
 class ScriptedEngine:
@@ -137,6 +153,74 @@ async def serve(drain: Drain) -> AsyncGenerator[Serve, None]:
             )
             url = await stack.enter_async_context(_running(parts))
             return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+
+        yield start
+
+
+@dataclass(frozen=True)
+class Members:
+    """A server with accounts where people would sign in at a provider, and a client without a key."""
+
+    api: httpx.AsyncClient
+    membership: Membership
+
+    async def key(self, owner: str = "user_ada", *, tier: str = "free", **changes: Any) -> dict[str, str]:
+        """The headers of a caller with a new key."""
+        secret, accounts = key_text.mint(), self.membership.accounts
+        values: dict[str, Any] = {"scopes": tuple(SCOPES), "models": (), "created": accounts.clock()}
+        key = Key(
+            id=f"key_{secret[-6:]}",
+            digest=accounts.ring.digest(secret),
+            head=secret[:8],
+            tail=secret[-4:],
+            name="test",
+            owner=owner,
+            tier=tier,
+            client_id="test",
+            **values | changes,
+        )
+        await accounts.ring.add(key)
+        return {"authorization": f"Bearer {secret}"}
+
+    def guest(self, name: str, network: str) -> dict[str, str]:
+        """The headers of the page for a guest."""
+        principal = Principal(
+            id=f"guest_{name}",
+            is_anonymous=True,
+            tier="guest",
+            scopes=tuple(SCOPES),
+            network=f"network_{network}",
+        )
+        return {"authorization": f"Bearer {self.membership.accounts.tokens.mint(principal).text}"}
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Every request of the ledger, oldest first."""
+        async with self.membership.accounts.database.reading() as session:
+            found = await session.execute(text("SELECT * FROM usage ORDER BY created"))
+            return [dict(row) for row in found.mappings()]
+
+    async def used(self, headers: dict[str, str]) -> dict[str, int]:
+        """How much of each limit a caller has used."""
+        report = (await self.api.get("/v1/usage", headers=headers)).json()
+        return {limit["name"]: limit["used"] for limit in report["limits"]}
+
+
+@pytest.fixture
+async def serve_members(drain: Drain, tmp_path: Path) -> AsyncGenerator[ServeMembers, None]:
+    """Starts a server with accounts and limits over an engine; keyword arguments are settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(engine: Engine, **options: Any) -> Members:
+            async def open_engine(_: Settings) -> Engine:
+                return engine
+
+            given = {"page": False, "data_dir": tmp_path, "providers": (_PROVIDER,)} | options
+            settings, catalog = read_settings(given, None), Catalog.read()
+            parts = Parts(settings=settings, catalog=catalog, open_engine=open_engine, drain=drain)
+            membership = create_membership(settings, catalog, parts.telemetry.limits)
+            url = await stack.enter_async_context(_running(with_membership(parts, membership)))
+            api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+            return Members(api, membership)
 
         yield start
 

@@ -4,13 +4,14 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from nemotron_app.accounts.key_text import redact
 from nemotron_app.errors import Problem, problem_of
 
 
 def response_of(problem: Problem, request_id: str) -> Response:
-    """The HTTP answer of a failure."""
+    """The HTTP answer of a failure. It may repeat what was asked for, but never a key."""
     return Response(
-        msgspec.json.encode(problem.envelope(request_id)),
+        redact(msgspec.json.encode(problem.envelope(request_id)).decode()),
         status_code=problem.status,
         headers=dict(problem.headers),
         media_type="application/json",

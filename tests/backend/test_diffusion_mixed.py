@@ -131,6 +131,18 @@ def test_modes_take_turns(mode_core: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("decode", DECODES)
+@pytest.mark.parametrize("before", DECODES)
+def test_a_prompt_that_one_mode_has_read_is_known_to_all(
+    mode_core: Callable[..., Any], before: Any, decode: Any
+) -> None:
+    core, prompt = mode_core(), [*range(6, 24), *range(6, 24)]
+    core.answer(prompt, before)
+    run = core.answer(prompt, decode)
+    assert run.usage.cached_tokens == len(prompt) - 1
+    assert run.ids == mode_core().answer(prompt, decode).ids
+
+
+@pytest.mark.parametrize("decode", DECODES)
 def test_choices_of_one_request_have_seeds_of_their_own(mode_core: Callable[..., Any], decode: Any) -> None:
     warm = replace(GREEDY, temperature=1.0, seed=5)
     core, prompt = mode_core(), [random.Random(1).randrange(6, 24) for _ in range(20)]

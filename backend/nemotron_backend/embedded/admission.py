@@ -1,6 +1,6 @@
 """Which cache does a sequence start with, and is there memory for it?"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nemotron_backend.embedded.cache_memory import (
     CacheMemory,
@@ -13,6 +13,7 @@ from nemotron_backend.embedded.cache_memory import (
 from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.model.cache import blocks
 from nemotron_backend.model.network import Network
+from nemotron_backend.request import Variant
 
 # Shorter beginnings cost less to compute than to look after.
 _SHORTEST_PREFIX = 8
@@ -75,9 +76,15 @@ def _longest_match(sequence: Sequence, memory: CacheMemory, running: tuple[Seque
     # The last token is always computed: its logits give the first token of the answer.
     prompt = tuple(sequence.token_ids[:-1])
     sources: tuple[Prefix | Sequence, ...] = (*reversed(memory.prefixes), *running)
-    matches = (_match(prompt, source) for source in sources if source.variant == sequence.variant)
+    wanted = _network_of(sequence)
+    matches = (_match(prompt, source) for source in sources if _network_of(source) == wanted)
     best = max(matches, key=lambda match: match.length, default=None)
     return best if best is not None and best.length >= _SHORTEST_PREFIX else None
+
+
+def _network_of(source: Prefix | Sequence) -> Variant:
+    """Its variant, whatever the decode mode: all of them leave the same keys and values behind."""
+    return replace(source.variant, decode="autoregressive")
 
 
 def _match(prompt: tuple[int, ...], source: Prefix | Sequence) -> _Match:

@@ -39,8 +39,12 @@ export function gauge(limit, label) {
   );
 }
 
-/** The shortest that still tells: `39/40`, or what is used where there is no limit. @param {Limit} limit */
+/**
+ * The shortest that still tells: `39/40`, or `39` where room is scarce; what is used where there is no limit.
+ * @param {Limit} limit
+ */
 export function brief(limit) {
-  if (limit.capacity >= BOUNDLESS) return compact(limit.used);
-  return `${compact(limit.remaining)}/${compact(limit.capacity)}`;
+  if (limit.capacity >= BOUNDLESS) return element("b", {}, compact(limit.used));
+  const all = element("span", { class: "np-of" }, `/${compact(limit.capacity)}`);
+  return element("b", {}, compact(Math.max(0, limit.remaining)), all);
 }

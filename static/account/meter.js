@@ -16,6 +16,7 @@ export class LimitMeter extends HTMLElement {
     this.limits = element("div", { class: "np-meter", role: "group", "aria-label": words.meterLabel });
     this.place = element("span", { class: "np-in-line", role: "status" });
     this.replaceChildren(this.limits, this.place);
+    /** @type {boolean} */
     this.isBusy = false;
     this.isFilling = false;
     this.watcher = new MutationObserver(() => this.follow());
@@ -77,7 +78,7 @@ export class LimitMeter extends HTMLElement {
         element(
           "div",
           { title: `${words.limits[limit.name]}: ${leftOf(limit)}. ${resetOf(limit)}.` },
-          element("span", {}, `${words.meters[limit.name]} `, element("b", {}, brief(limit))),
+          element("span", {}, `${words.meters[limit.name]} `, brief(limit)),
           gauge(limit, words.limits[limit.name]),
         ),
       ),

@@ -151,7 +151,9 @@ def test_rights_expiry_and_models_are_as_chosen(visit: "Visit", stage: "Stage", 
 def test_a_key_that_may_do_nothing_is_not_ordered(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     open_tab(page, "Keys")
-    for box in page.locator("np-keys fieldset").first.get_by_role("checkbox").all():
+    boxes = page.locator("np-keys fieldset").first.get_by_role("checkbox")
+    expect(boxes).to_have_count(4)
+    for box in boxes.all():
         box.uncheck()
     page.get_by_label("Name", exact=True).fill("useless")
     page.get_by_role("button", name="Create key").click()

@@ -82,13 +82,13 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-def come(browser: Browser, people: Served) -> Iterator[Callable[[], Page]]:
+def come(browser: Browser, people: Served) -> Iterator[Callable[..., Page]]:
     """A new browser at the page, for which nobody has signed in."""
     people.stage.reset()
     contexts = []
 
-    def open_page() -> Page:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
+    def open_page(width: int = 1440) -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900})
         contexts.append(context)
         page = context.new_page()
         page.goto(people.url)
@@ -118,7 +118,7 @@ def sign_in(page: Page, name: str) -> None:
     page.locator("#np-send:enabled").wait_for()
 
 
-def test_a_guest_may_ask_until_the_budget_is_gone_and_reads_why(come: Callable[[], Page]) -> None:
+def test_a_guest_may_ask_until_the_budget_is_gone_and_reads_why(come: Callable[..., Page]) -> None:
     page = come()
     meter = page.get_by_role("meter", name="Requests this minute")
     for left, question in ((1, "first"), (0, "second")):
@@ -135,7 +135,15 @@ def test_a_guest_may_ask_until_the_budget_is_gone_and_reads_why(come: Callable[[
     expect(other.get_by_role("meter", name="Requests this minute")).to_have_attribute("aria-valuenow", "2")
 
 
-def test_a_guest_is_known_by_a_cookie_that_no_script_reads(come: Callable[[], Page]) -> None:
+def test_the_meter_fits_beside_the_button_on_a_phone(come: Callable[..., Page]) -> None:
+    page = come(360)
+    meter = page.get_by_role("group", name="Your limits")
+    expect(meter.get_by_role("meter")).to_have_count(3)
+    right, left = "(it) => it.getBoundingClientRect().right", "(it) => it.getBoundingClientRect().left"
+    assert meter.evaluate(right) <= page.get_by_role("button", name="New chat").evaluate(left)
+
+
+def test_a_guest_is_known_by_a_cookie_that_no_script_reads(come: Callable[..., Page]) -> None:
     page = come()
     cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
     assert cookies["nemotron_visitor"]["httpOnly"]
@@ -148,7 +156,7 @@ def test_a_guest_is_known_by_a_cookie_that_no_script_reads(come: Callable[[], Pa
     expect(page.locator("np-usage").get_by_role("link", name="Download as CSV")).to_have_count(0)
 
 
-def test_a_person_signs_in_makes_a_key_asks_and_signs_out(come: Callable[[], Page], people: Served) -> None:
+def test_a_person_signs_in_makes_a_key_asks_and_signs_out(come: Callable[..., Page], people: Served) -> None:
     page = come()
     sign_in(page, "ada")
     page.get_by_role("button", name="Account: Person ada").click()
@@ -183,7 +191,7 @@ def _answers(people: Served, key: str) -> None:
     assert said.choices[0].message.content == "by key"
 
 
-def test_who_waits_for_the_engine_sees_their_place(come: Callable[[], Page], people: Served) -> None:
+def test_who_waits_for_the_engine_sees_their_place(come: Callable[..., Page], people: Served) -> None:
     ahead, behind = come(), come()
     sign_in(behind, "eve")
     people.stage.is_held = True

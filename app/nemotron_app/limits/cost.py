@@ -1,6 +1,5 @@
 """What may a request cost, before anyone knows what it will?"""
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -50,4 +49,4 @@ class Cost:
 
     def of(self, tokens: int) -> int:
         """Weighted tokens, rounded up so that nothing is free by rounding."""
-        return math.ceil(tokens * self.weight)
+        return -(-tokens * self.weight.numerator // self.weight.denominator)

@@ -14,6 +14,7 @@ from nemotron_app.engines import open_engine
 from nemotron_app.late_page import LatePage
 from nemotron_app.main import Parts, create_app, with_membership
 from nemotron_app.membership import create_membership
+from nemotron_app.plain import Plain
 from nemotron_app.serve import Server, Stopping, bind, loopback_url
 from nemotron_app.settings import Settings
 from nemotron_backend.catalog import Catalog
@@ -33,10 +34,14 @@ def run(settings: Settings) -> int:
     except Misconfigured as error:
         return _refuse(str(error))
     stopping = Stopping(drain=parts.drain, seconds=settings.drain_seconds)
-    Server(create_app(parts), stopping, lambda: print(f"Nemotron Playground is at {url}", flush=True)).run(
-        [sock]
-    )
-    return 0
+    app = Plain(create_app(parts))
+    server = Server(app, stopping, lambda: print(f"Nemotron Playground is at {url}", flush=True))
+    try:
+        server.run([sock])
+    except SystemExit:  # how uvicorn ends a start that failed
+        if not app.reason:
+            raise
+    return _refuse(app.reason) if app.reason else 0
 
 
 def _parts(settings: Settings, url: str) -> Parts:

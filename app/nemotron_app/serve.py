@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from nemotron_app.drain import Drain
 
@@ -24,7 +24,7 @@ class Stopping:
 class Server(uvicorn.Server):
     """Drains on the first signal to stop, while it still listens; stops at once on the second."""
 
-    def __init__(self, app: FastAPI, stopping: Stopping, on_ready: Callable[[], None]) -> None:
+    def __init__(self, app: ASGIApp, stopping: Stopping, on_ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

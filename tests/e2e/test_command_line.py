@@ -81,6 +81,16 @@ def test_a_port_in_use_is_named(echo_url: str) -> None:
     assert done.stderr.startswith("nemotron-playground: port: ")
 
 
+def test_a_database_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, free_port: int) -> None:
+    nowhere = f"postgresql://nobody:secret@127.0.0.1:{free_port}/none"
+    folder = ("--data-dir", str(tmp_path), "--engine", "echo", "--port", "0", "--page", "false")
+    done = run("serve", "--database-url", nowhere, *folder)
+    assert done.returncode == 2
+    assert "nemotron-playground: database_url: cannot use the database" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr
+
+
 def test_every_setting_is_a_flag_with_its_help() -> None:
     told = run("serve", "--help").stdout
     assert all(flag in told for flag in ("--config", "--host", "--port", "--engine", "--max-body-bytes"))

@@ -65,7 +65,7 @@ class Telemetry:
             self._duration.labels(*variant).observe(elapsed)
         for usage in record.tally.usages.values():
             self._count(usage, variant)
-        if route != _PAGE:
+        if route not in _UNLOGGED:
             requests_log.info(json.dumps(_line(route, elapsed, record)))
 
     def _count(self, usage: Usage, variant: tuple[str, ...]) -> None:
@@ -95,6 +95,8 @@ class Telemetry:
 
 
 _PAGE = "page"
+# Asked every few seconds by pages, probes and scrapers; counted like all others.
+_UNLOGGED = frozenset({_PAGE, "/v1/health/live", "/v1/health/ready", "/metrics"})
 _API = ("/v1/", "/tokenize", "/detokenize", "/metrics")
 
 

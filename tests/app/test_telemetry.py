@@ -91,3 +91,13 @@ async def test_prompts_answers_and_keys_are_nowhere_in_logs_errors_or_metrics(
     assert len(ours) >= len(bad) + 2
     assert not any(CANARY in record.getMessage() for record in ours)
     assert CANARY not in (await api.get("/metrics")).text
+
+
+async def test_a_health_check_is_counted_but_leaves_no_line(
+    api: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="nemotron_app.requests")
+    await api.get("/v1/health/ready")
+    await api.get("/v1/models")
+    assert [json.loads(record.message)["http.route"] for record in caplog.records] == ["/v1/models"]
+    assert 'route="/v1/health/ready"' in (await api.get("/metrics")).text

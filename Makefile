@@ -21,7 +21,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy app backend kernels tests
 
 bench: $(VENV)/.installed-bench
-	$(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(nproc)} $(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
 
 services: $(VENV)/.installed-test
 	sh tests/install-services.sh

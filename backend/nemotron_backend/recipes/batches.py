@@ -6,6 +6,7 @@ from itertools import islice
 from nemotron_backend.recipes.dialogue import Dialogue
 
 _POOL = 512
+_STRIDE = 7
 
 
 def batches(dialogues: Iterator[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:
@@ -19,9 +20,6 @@ def batches(dialogues: Iterator[Dialogue], num_tokens: int) -> Iterator[list[Dia
         # Interleave short and long batches: sorted ones would teach one length for a hundred steps.
         for start in range(_STRIDE):
             yield from groups[start::_STRIDE]
-
-
-_STRIDE = 7
 
 
 def _groups(pool: list[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:

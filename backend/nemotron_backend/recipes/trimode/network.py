@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import LlamaConfig
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 CONFIG: dict[str, Any] = {
@@ -131,8 +132,6 @@ class TriMode(nn.Module):
 
 def _frequencies(config: dict[str, Any]) -> Tensor:
     # Transformers' own YaRN; the attention factor that it returns beside is 1 for mscale = mscale_all_dim.
-    from transformers import LlamaConfig
-
     known = LlamaConfig(
         hidden_size=config["hidden_size"],
         num_attention_heads=config["num_attention_heads"],

@@ -15,6 +15,11 @@ FinishReason = Literal["stop", "length"]
 Order = Literal["confidence", "leftmost"]
 ForwardKind = Literal["prefill", "decode", "draft", "verify", "denoise", "commit"]
 TokenState = Literal["drafted", "accepted", "rejected", "bonus", "revealed"]
+CanvasState = Literal["masked", "drafted", "revealed"]
+Drafting = Literal["linear", "quadratic"]
+Acceptance = Literal["match", "rejection"]
+Handover = Literal["prefill", "state"]
+PhaseKind = Literal["thinking", "answer"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DECODES: tuple[Decode, ...] = get_args(Decode)
@@ -58,10 +63,26 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function that the model may call; `parameters` is its JSON schema, as JSON text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Messages that the model's own chat template turns into a prompt."""
+    """Messages and tools that the model's own chat template turns into a prompt.
+
+    `is_thinking` is the template's switch; thoughts of turns before the last question are left out
+    unless it `keeps_thoughts`.
+    """
 
     messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    is_thinking: bool = True
+    keeps_thoughts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +134,30 @@ class Decoding:
     `block_length` 0 takes the model's own; self-speculation then also drafts less while little of it is
     accepted. Each forward reveals the first place in `order`, and those after it whose confidence reaches
     `threshold`; or, where `num_steps` is not 0, an even share of them, so that a block takes so many.
+    `drafting` and `acceptance` are self-speculation's: one forward to verify and one to draft, or both in
+    one; a drafted token stands where it is what would have been drawn, or by rejection sampling.
     """
 
     block_length: int = 0
     threshold: float = 0.0
     num_steps: int = 0
     order: Order = "confidence"
+    drafting: Drafting = "linear"
+    acceptance: Acceptance = "match"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thinking:
+    """How long a model may think, and how another size takes over from it.
+
+    Past `budget` tokens the next line's end ends the thinking, `grace` tokens later at the latest;
+    -1 sets no limit. The size that answers reads prompt and thoughts anew (`prefill`, exact) or goes
+    on from the keys, values and states of the size that thought (`state`, approximate).
+    """
+
+    budget: int = -1
+    grace: int = 500
+    handover: Handover = "prefill"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +165,8 @@ class GenerationRequest:
     """One request as an engine takes it.
 
     `num_choices` answers are made, with seeds `sampling.seed`, `seed + 1`, and so on.
-    `num_top_logprobs` is None when no log-probabilities are asked for.
+    `num_top_logprobs` is None when no log-probabilities are asked for. `canvas` asks for what is being
+    filled in, before any of it is certain.
     """
 
     id: str
@@ -138,6 +178,8 @@ class GenerationRequest:
     num_top_logprobs: int | None
     trace: bool
     decoding: Decoding = Decoding()
+    thinking: Thinking = Thinking()
+    canvas: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +220,33 @@ class Forward:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanvasToken:
+    """One place of a block that is being filled in; a masked one has no bytes."""
+
+    bytes: bytes
+    state: CanvasState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """The places behind the certain tokens, from `position` on, as the last forward left them."""
+
+    position: int
+    tokens: tuple[CanvasToken, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A stretch of an answer that one size made: its tokens, and the time to its first and to its last."""
+
+    kind: PhaseKind
+    size: str
+    num_tokens: int
+    first_token_milliseconds: float
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What one choice cost. `forwards` counts every run of the network after the prefill.
 
@@ -194,6 +263,7 @@ class Usage:
     queue_milliseconds: float
     first_token_milliseconds: float
     total_milliseconds: float
+    phases: tuple[Phase, ...] = ()
 
     @property
     def tokens_per_forward(self) -> float:
@@ -213,12 +283,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """What is new in one choice. The last one of a choice carries `finish` and `usage`, no other does."""
+    """What is new in one choice. The last one of a choice carries `finish` and `usage`, no other does.
+
+    `size` is the elastic size that made it, where sizes take turns.
+    """
 
     index: int
     text: str = ""
     reasoning: str = ""
     tokens: tuple[Token, ...] = ()
     trace: tuple[Forward, ...] = ()
+    canvas: Canvas | None = None
+    size: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = field(default=None)

@@ -35,7 +35,7 @@ def main() -> None:
     """Read the command line, then train to the last step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and resumable state")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -70,9 +70,12 @@ def save(out: Path, model: TriMode) -> None:
 
 
 def _step(model: TriMode, batch: Lesson) -> tuple[float, float]:
-    hidden = model(batch.token_ids, batch.positions, batch.mask).flatten(0, 1)
-    after = F.cross_entropy(model.diffusion_head(hidden[batch.next_rows]), batch.next_targets)
-    within = F.cross_entropy(model.diffusion_head(hidden[batch.masked_rows]), batch.masked_targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        hidden = model(batch.token_ids, batch.positions, batch.mask).flatten(0, 1)
+        next_logits = model.diffusion_head(hidden[batch.next_rows])
+        masked_logits = model.diffusion_head(hidden[batch.masked_rows])
+    after = F.cross_entropy(next_logits.float(), batch.next_targets)
+    within = F.cross_entropy(masked_logits.float(), batch.masked_targets)
     torch.autograd.backward(after + within)
     return after.item(), within.item()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nemotron_app import __version__
+from nemotron_app.conversion import add_extract, add_quantize, extract_size, quantize_checkpoint
 
 if TYPE_CHECKING:
     from nemotron_app.settings import Settings
@@ -17,8 +18,7 @@ _SERVER = "http://127.0.0.1:7860"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what a command needs is imported by it alone, so that the others start quickly."""
     given = _parser(sys.argv[1:] if arguments is None else list(arguments))
-    commands = {"models": _models, "login": _login, "serve": _serve, "service": _add_service}
-    return commands[given.command](given)
+    return _COMMANDS[given.command](given)
 
 
 def _parser(arguments: list[str]) -> argparse.Namespace:
@@ -39,6 +39,8 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     add.add_argument("name", help="what it is called on pages and in logs")
     add.add_argument("--tier", default="free", help="its limits (default: free)")
     add.add_argument("--scope", default="", help="what its keys may do; all if unset")
+    add_extract(commands)
+    add_quantize(commands)
     for command, reader in {"serve": serve, "service": add}.items():
         # Only then are the settings imported.
         if arguments[:1] == [command]:
@@ -106,6 +108,15 @@ def _settings(given: argparse.Namespace) -> "Settings | None":
         print(f"nemotron-playground: {error}", file=sys.stderr)
         return None
 
+
+_COMMANDS = {
+    "models": _models,
+    "login": _login,
+    "serve": _serve,
+    "service": _add_service,
+    "extract": extract_size,
+    "quantize": quantize_checkpoint,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -16,7 +16,9 @@ from torch import Tensor
 
 SHARD_BYTES = 4 * 2**30
 _INDEX = "model.safetensors.index.json"
-_OWN = ("config.json", "hf_quant_config.json", _INDEX)
+_OWN = ("config.json", "hf_quant_config.json")
+# Weights in other forms, which would be those of the source; an index of shards goes with its weights.
+_WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt", ".pth", ".part", ".index.json")
 
 
 class CheckpointWriter:
@@ -86,4 +88,4 @@ class CheckpointWriter:
 
 
 def _rest(files: Iterable[Path]) -> list[Path]:
-    return [f for f in files if f.is_file() and f.suffix != ".safetensors" and f.name not in _OWN]
+    return [f for f in files if f.is_file() and not f.name.endswith(_WEIGHTS) and f.name not in _OWN]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from nemotron_backend.model.blocks import check_blocks
 from nemotron_backend.model.checkpoint_writer import CheckpointWriter
+from nemotron_backend.model.conversion_source import open_source
 from nemotron_backend.model.cuts import Cuts
 from nemotron_backend.model.elastic import NESTED_FIELDS, shrink
 from nemotron_backend.model.inventory import PREDICTION, inventory, is_linear
@@ -29,7 +30,7 @@ def extract(checkpoint: Path, size: str, out: Path, progress: Progress) -> None:
 
     Raises CheckpointError, UnknownSize, FileExistsError.
     """
-    source = NemotronHTensors(checkpoint)
+    source = open_source(checkpoint, "It holds one size, and can be served as it is.")
     kept = shrink(source.config, size, checkpoint)
     cuts = Cuts(source.config, kept)
     check_blocks(source.config, cuts, source.quantisation, checkpoint)

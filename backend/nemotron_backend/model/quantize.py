@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from nemotron_backend.model.checkpoint_writer import CheckpointWriter
+from nemotron_backend.model.conversion_source import open_source
 from nemotron_backend.model.errors import UnsupportedConfig
 from nemotron_backend.model.inventory import is_linear
 from nemotron_backend.model.modelopt import Quantisation, hf_quant_config, quantization_config
@@ -22,6 +23,9 @@ from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import Precision
 
 Progress = Callable[[int, int], None]
+_ROUNDED_WHEN_SERVED = (
+    "Serve the folder as it is: its weights are rounded to FP8 or NVFP4 when a request asks."
+)
 
 
 def quantize(checkpoint: Path, precision: Precision, out: Path, progress: Progress) -> None:
@@ -29,7 +33,7 @@ def quantize(checkpoint: Path, precision: Precision, out: Path, progress: Progre
 
     Raises CheckpointError, FileExistsError.
     """
-    source = NemotronHTensors(checkpoint)
+    source = open_source(checkpoint, _ROUNDED_WHEN_SERVED)
     if source.quantisation.precision != "bf16":
         problem = f"the weights are {source.quantisation.precision} already"
         raise UnsupportedConfig(checkpoint / "config.json", problem, "Quantise the bfloat16 checkpoint.")

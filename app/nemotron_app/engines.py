@@ -35,4 +35,5 @@ def embedded_options(settings: Settings) -> EmbeddedOptions:
         max_waiting=settings.max_waiting,
         prefill_chunk=settings.prefill_chunk,
         context=settings.context,
+        keeps_prefixes=settings.prefix_reuse,
     )

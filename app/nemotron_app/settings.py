@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     cache_limit: PositiveInt = Field(
         default=2 << 30, description="Bytes the engine may keep for attention caches."
     )
+    prefix_reuse: bool = Field(
+        default=True, description="Start prompts that begin like earlier ones from what is in memory of them."
+    )
     context: int = Field(default=0, ge=0, description="Tokens of context; 0 takes the model's own.")
     max_running: PositiveInt = Field(default=16, description="Most sequences in the engine's batch.")
     max_waiting: PositiveInt = Field(default=64, description="Most requests in the engine's queue.")

@@ -309,6 +309,16 @@ def test_a_chat_turn_reuses_the_turn_before() -> None:
     assert usage.cached_tokens == 29
 
 
+def test_nothing_is_reused_where_it_is_not_wanted() -> None:
+    driver = Driver(keeps_prefixes=False)
+    for request_id in (1, 2):
+        driver.run(_submit(request_id, range(1, 21)))
+    usage = driver.deltas[2][-1].usage
+    assert usage is not None
+    assert usage.cached_tokens == 0
+    assert driver.core.memory.used_bytes == 0
+
+
 def test_the_other_choices_reuse_the_first_ones_prompt() -> None:
     driver = Driver(cache_limit_bytes=10**6)
     driver.run(_submit(1, range(1, 21), num_choices=3))

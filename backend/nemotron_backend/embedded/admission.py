@@ -60,7 +60,7 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
     sequence.reserved_bytes = 0
     # A stop string may cut an answer before the last tokens of a block that is in the cache.
     length = min(sequence.num_computed, len(sequence.token_ids))
-    if length >= _SHORTEST_PREFIX:
+    if memory.keeps_prefixes and length >= _SHORTEST_PREFIX:
         cache = sequence.cache
         # An answer much shorter than it might have been would hold on to room that nothing uses.
         if length * 2 < sequence.capacity:

@@ -31,8 +31,9 @@ class Prefix:
 class CacheMemory:
     """Counts every byte of cache against one limit."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, *, keeps_prefixes: bool = True) -> None:
         self.limit_bytes = limit_bytes
+        self.keeps_prefixes = keeps_prefixes
         self.used_bytes = 0
         self._prefixes: OrderedDict[Prefix, int] = OrderedDict()
 

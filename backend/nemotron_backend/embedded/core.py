@@ -50,7 +50,7 @@ class Core:
         self._networks = networks
         self._vocabulary = vocabulary
         self._clock = clock
-        self.memory = CacheMemory(options.cache_limit_bytes)
+        self.memory = CacheMemory(options.cache_limit_bytes, keeps_prefixes=options.keeps_prefixes)
         self.scheduler = Scheduler(
             self.memory, max_running=options.max_running, prefill_chunk=options.prefill_chunk
         )

@@ -1,26 +1,52 @@
 """What may be set about the embedded engine?"""
 
 from dataclasses import dataclass
+from typing import Literal
 
-from nemotron_backend.request import PRECISIONS, Decode, Precision
+from nemotron_backend.request import PRECISIONS, Decode, Precision, Variant
 
 DEFAULT_CACHE_BYTES = 2 << 30
+
+WeightsLayout = Literal["auto", "views", "packed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOptions:
+    """One model to serve, and which of its variants; what the checkpoint lacks of them is left out.
+
+    `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared.
+    """
+
+    model: str = "smollm2-135m-instruct"
+    checkpoint: str = ""
+    sizes: tuple[str, ...] = ("full",)
+    precisions: tuple[Precision, ...] = PRECISIONS
+    decodes: tuple[Decode, ...] = ("autoregressive",)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Every combination, in order of preference."""
+        return tuple(
+            Variant(model=self.model, size=size, precision=precision, decode=decode)
+            for size in self.sizes
+            for precision in self.precisions
+            for decode in self.decodes
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedOptions:
     """Plain values, so that they cross to the engine's process as they are.
 
-    `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared in `cache_folder`
-    (empty: the user's cache). `num_threads` 0 takes all cores but one. `context` 0 takes the model's own.
+    SmolLM2 is prepared in `cache_folder` (empty: the user's cache). Sizes are `views` of one set of weights,
+    or `packed` copies, which are faster; `auto` packs a model whose copies are small beside the memory.
+    `num_threads` 0 takes all cores but one. `context` 0 takes a model's own.
     `prefill_chunk` bounds the prompt tokens of one step: how long others wait for it, and an abort.
     """
 
-    model: str = "smollm2-135m-instruct"
-    checkpoint: str = ""
+    models: tuple[ModelOptions, ...] = (ModelOptions(),)
     cache_folder: str = ""
-    precisions: tuple[Precision, ...] = PRECISIONS
-    decodes: tuple[Decode, ...] = ("autoregressive",)
+    layout: WeightsLayout = "auto"
     num_threads: int = 0
     cache_limit_bytes: int = DEFAULT_CACHE_BYTES
     max_running: int = 16

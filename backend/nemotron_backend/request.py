@@ -54,12 +54,21 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A function that the model called; `arguments` is a JSON object, as JSON text."""
+
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation; `reasoning` is what the model thought before it answered."""
 
     role: Role
     content: str
     reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,14 +84,15 @@ class Tool:
 class Conversation:
     """Messages and tools that the model's own chat template turns into a prompt.
 
-    `is_thinking` is the template's switch; thoughts of turns before the last question are left out
-    unless it `keeps_thoughts`.
+    `is_thinking` is the template's switch, `effort` another that it may have, by name; thoughts of turns
+    before the last question are left out unless it `keeps_thoughts`.
     """
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
     is_thinking: bool = True
     keeps_thoughts: bool = False
+    effort: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +128,22 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThinkingStop:
+    """Where the thoughts that an answer begins with end, in tokens.
+
+    They end with `end_id`, which is the answer's last token if it `hands_over` to another size; stop strings
+    count from there on. Past `budget` tokens (-1: no limit) the next of `line_ends`, and `grace` tokens later
+    any token, is the answer's last all the same, with `finish` "length".
+    """
+
+    end_id: int
+    line_ends: tuple[int, ...] = ()
+    budget: int = -1
+    grace: int = 0
+    hands_over: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
     """When an answer ends, besides the model's own end-of-turn tokens."""
 
@@ -125,6 +151,7 @@ class Stopping:
     strings: tuple[str, ...]
     token_ids: tuple[int, ...]
     ignore_eos: bool
+    thinking: ThinkingStop | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,7 +312,8 @@ class Usage:
 class Delta:
     """What is new in one choice. The last one of a choice carries `finish` and `usage`, no other does.
 
-    `size` is the elastic size that made it, where sizes take turns.
+    `size` is the elastic size that made it, where sizes take turns. A `notice` tells what the variant lacks,
+    where the answer is right all the same; it comes once a choice.
     """
 
     index: int
@@ -295,5 +323,6 @@ class Delta:
     trace: tuple[Forward, ...] = ()
     canvas: Canvas | None = None
     size: str = ""
+    notice: str = ""
     finish: FinishReason | None = None
     usage: Usage | None = field(default=None)

@@ -86,6 +86,7 @@ class Model:
     """One entry of the catalog, with the facts as published.
 
     `context` is what the configuration serves, `context_claimed` what the publisher says it can reach.
+    `tools` names the form in which it writes calls of functions, empty where it makes none.
     `needs` says which hardware serves it, `obtain` how to get there from a machine that has it;
     `unverified` lists what could not be confirmed from a primary source.
     """
@@ -108,6 +109,7 @@ class Model:
     sampling: RecommendedSampling
     further_sampling: tuple[RecommendedSampling, ...] = ()
     reasoning: Reasoning | None = None
+    tools: Literal["", "qwen3_coder"] = ""
     template: str
     checkpoints: tuple[Checkpoint, ...] = ()
     figures: tuple[Figure, ...] = ()

@@ -41,6 +41,7 @@ class EmbeddedOptions:
     SmolLM2 is prepared in `cache_folder` (empty: the user's cache). Sizes are `views` of one set of weights,
     or `packed` copies, which are faster; `auto` packs a model whose copies are small beside the memory.
     `num_threads` 0 takes all cores but one. `context` 0 takes a model's own.
+    `keeps_prefixes` lets prompts that begin like earlier ones start from their caches.
     `prefill_chunk` bounds the prompt tokens of one step: how long others wait for it, and an abort.
     """
 
@@ -53,3 +54,4 @@ class EmbeddedOptions:
     max_waiting: int = 64
     prefill_chunk: int = 64
     context: int = 0
+    keeps_prefixes: bool = True

@@ -1,8 +1,9 @@
 """Which engine do the settings ask for?"""
 
 from nemotron_app.settings import Settings
-from nemotron_backend.catalog import Catalog, recognise
+from nemotron_backend.catalog import Catalog
 from nemotron_backend.echo import EchoEngine
+from nemotron_backend.embedded.offers import offers
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.engine import Engine
 from nemotron_backend.factory import RoutedEngine, create_engine
@@ -22,13 +23,10 @@ async def _open(name: str, settings: Settings) -> Engine:
 
 def embedded_options(settings: Settings) -> EmbeddedOptions:
     """What the settings say about the embedded engine."""
-    model = recognise(settings.checkpoint, Catalog.read()) if settings.checkpoint else None
-    known = EmbeddedOptions()
     return EmbeddedOptions(
-        model=model.id if model else known.model,
-        decodes=model.decodes if model else known.decodes,
-        checkpoint=str(settings.checkpoint or ""),
+        models=offers(settings.checkpoint, Catalog.read()),
         cache_folder=str(settings.cache_dir or ""),
+        layout=settings.weights_layout,
         num_threads=settings.threads,
         cache_limit_bytes=settings.cache_limit,
         max_running=settings.max_running,

@@ -6,6 +6,7 @@ A flag and a variable of the environment spell such a setting as JSON, a file as
 import json
 from collections.abc import Mapping
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, SecretStr
@@ -74,6 +75,10 @@ def _from_list(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _folders(value: Any) -> Any:
+    return [value] if isinstance(value, Path) else _from_list(value)
+
+
 def _network(text: str) -> str:
     return str(ip_network(text))
 
@@ -83,4 +88,5 @@ Providers = Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(_from_json
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_from_list)
 ]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)]
 Tiers = Annotated[Mapping[TierName, TierChange], NoDecode, BeforeValidator(_from_json)]

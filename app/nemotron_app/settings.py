@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from nemotron_app.setting_values import Networks, Providers, Tiers
+from nemotron_app.setting_values import Folders, Networks, Providers, Tiers
 
 PREFIX = "NEMOTRON_PLAYGROUND_"
 # What exported code reads its key from is no setting, and may be there all the same.
@@ -45,8 +45,15 @@ class Settings(BaseSettings):
         description="What answers: `embedded` runs models on this machine, `echo` repeats.",
     )
     echo_delay: float = Field(default=0.0, ge=0, le=60, description="Seconds between the tokens of an echo.")
-    checkpoint: Path | None = Field(
-        default=None, description="Folder of a checkpoint in Hugging Face format to serve instead of SmolLM2."
+    checkpoint: Folders = Field(
+        default=(),
+        description="Folders of checkpoints in Hugging Face format, as in a,b, to serve instead of SmolLM2 "
+        "and those that ship.",
+    )
+    weights_layout: Literal["auto", "views", "packed"] = Field(
+        default="auto",
+        description="Elastic sizes as `views` of one set of weights, or as `packed` copies, which are "
+        "faster; `auto` packs what is small beside the memory.",
     )
     cache_dir: Path | None = Field(
         default=None, description="Folder for prepared checkpoints; the user's cache if unset."

@@ -61,16 +61,32 @@ class EngineFailed(EngineError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResidentModel:
-    """One set of weights in memory: bytes that it holds for itself alone."""
+    """One set of weights in memory: bytes that it holds for itself alone.
+
+    What several of a model's networks look at has an entry of its own, with neither size nor precision.
+    """
 
     model: str
+    size: str
     precision: str
     num_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """How far one model of an engine is; `progress` says why it failed, or what it waits for."""
+
+    model: str
+    state: EngineState
+    progress: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineStatus:
-    """How an engine does right now; `progress` is a sentence for people while it starts."""
+    """How an engine does right now; `progress` is a sentence for people while it starts.
+
+    It is ready once one of its models is; `models` tells of each.
+    """
 
     name: str
     state: EngineState
@@ -80,6 +96,7 @@ class EngineStatus:
     cache_used_bytes: int
     cache_limit_bytes: int
     resident: tuple[ResidentModel, ...]
+    models: tuple[ModelStatus, ...] = ()
 
 
 class Engine(Protocol):

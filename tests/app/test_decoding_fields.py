@@ -105,5 +105,5 @@ def test_a_folder_is_served_as_the_model_that_is_in_it(
     tmp_path: Path, config: dict[str, Any], model: str, decodes: tuple[Decode, ...]
 ) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
-    options = embedded_options(Settings(checkpoint=tmp_path))
-    assert (options.model, options.decodes) == (model, decodes)
+    (served,) = embedded_options(Settings(checkpoint=(tmp_path,))).models
+    assert (served.model, served.decodes) == (model, decodes)

@@ -172,7 +172,7 @@ def tri_mode(tri_mode_folder: Path) -> TriModeCase:
     """That checkpoint, loaded."""
     trained = TriMode(TRI_MODE)
     trained.load_state_dict(load_file(tri_mode_folder / "model.safetensors"))
-    return TriModeCase(open_checkpoint(tri_mode_folder).network("bf16"), trained)
+    return TriModeCase(open_checkpoint(tri_mode_folder).network("full", "bf16"), trained)
 
 
 @dataclass
@@ -198,7 +198,7 @@ class ModeCore:
         options = EmbeddedOptions(max_running=64, max_waiting=1000, cache_limit_bytes=1 << 30)
         ticks = iter(range(10**9))
         self.core = Core(
-            replace(options, **changes), _OneNetwork(network), vocabulary, lambda: float(next(ticks))
+            replace(options, **changes), _OneNetwork(network), {"tri": vocabulary}, lambda: float(next(ticks))
         )
         self.runs: dict[tuple[int, int], ModeRun] = {}
         self.refused: list[Refused] = []

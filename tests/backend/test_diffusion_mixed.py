@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nemotron_backend.embedded.cache_memory import bytes_of
 from nemotron_backend.embedded.loading import StartError, load
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import DECODES, Decoding, Sampling, Stopping
 
 GREEDY = Sampling(
@@ -153,6 +153,12 @@ def test_choices_of_one_request_have_seeds_of_their_own(mode_core: Callable[...,
         assert core.runs[1, index].ids == single.ids
 
 
+def _silent(step: str, fraction: float | None) -> None:
+    """No one watches."""
+
+
 def test_a_checkpoint_without_masks_is_not_served_in_modes_that_need_them(tiny_checkpoint: Path) -> None:
-    with pytest.raises(StartError, match="left to right only"):
-        load(EmbeddedOptions(checkpoint=str(tiny_checkpoint), decodes=DECODES), lambda step, fraction: None)
+    model = ModelOptions(checkpoint=str(tiny_checkpoint), decodes=DECODES)
+    assert load(model, EmbeddedOptions(), _silent).offer.decodes == ("autoregressive",)
+    with pytest.raises(StartError, match=r"config\.json: the checkpoint has the decode modes autoregressive"):
+        load(replace(model, decodes=("diffusion",)), EmbeddedOptions(), _silent)

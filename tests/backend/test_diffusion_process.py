@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import save_file
 
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import (
     DECODES,
     Decode,
@@ -63,10 +63,8 @@ def folder(tri_mode_folder: Path, tiny_checkpoint: Path, tmp_path: Path) -> Path
 
 
 async def test_three_modes_answer_from_one_process_each_in_its_way(folder: Path) -> None:
-    options = EmbeddedOptions(
-        model="tri-mode-4m", checkpoint=str(folder), precisions=("bf16",), decodes=DECODES, num_threads=1
-    )
-    engine = EmbeddedEngine(options)
+    model = ModelOptions(model="tri-mode-4m", checkpoint=str(folder), precisions=("bf16",), decodes=DECODES)
+    engine = EmbeddedEngine(EmbeddedOptions(models=(model,), num_threads=1))
     engine.start()
     try:
         while engine.status().state == "starting":
@@ -90,9 +88,8 @@ async def test_an_adapter_without_its_tensors_fails_the_start_and_is_named(folde
     config = {"r": 4, "lora_alpha": 8, "target_modules": ["o_proj"]}
     (folder / "linear_spec_lora" / "adapter_config.json").write_text(json.dumps(config), "utf-8")
     save_file({}, folder / "linear_spec_lora" / "adapter_model.safetensors")
-    engine = EmbeddedEngine(
-        EmbeddedOptions(model="tri-mode-4m", checkpoint=str(folder), decodes=DECODES, num_threads=1)
-    )
+    model = ModelOptions(model="tri-mode-4m", checkpoint=str(folder), decodes=DECODES)
+    engine = EmbeddedEngine(EmbeddedOptions(models=(model,), num_threads=1))
     engine.start()
     try:
         while engine.status().state == "starting":

@@ -124,11 +124,11 @@ class Driver:
     """A core with a clock that ticks, and all that its requests got."""
 
     def __init__(self, **changes: object) -> None:
-        options = EmbeddedOptions(checkpoint="none", cache_limit_bytes=3000, prefill_chunk=8, max_running=4)
+        options = EmbeddedOptions(cache_limit_bytes=3000, prefill_chunk=8, max_running=4)
         options = replace(options, **changes)  # type: ignore[arg-type]
         self.networks = FakeNetworks()
         ticks = count()
-        self.core = Core(options, self.networks, _VOCABULARY, lambda: float(next(ticks)))
+        self.core = Core(options, self.networks, {"fake": _VOCABULARY}, lambda: float(next(ticks)))
         self.deltas: dict[int, list[Delta]] = {}
         self.refused: dict[int, Refused] = {}
 

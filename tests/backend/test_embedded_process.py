@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.engine import EngineFailed, EngineStarting, InvalidRequest
 from nemotron_backend.request import (
     Conversation,
@@ -42,7 +42,7 @@ _SAMPLING = Sampling(
 
 @asynccontextmanager
 async def _engine(checkpoint: Path, **changes: object) -> AsyncGenerator[EmbeddedEngine, None]:
-    options = EmbeddedOptions(checkpoint=str(checkpoint), num_threads=1)
+    options = EmbeddedOptions(models=(ModelOptions(checkpoint=str(checkpoint)),), num_threads=1)
     engine = EmbeddedEngine(replace(options, **changes))  # type: ignore[arg-type]
     engine.start()
     try:
@@ -112,7 +112,7 @@ async def test_a_process_that_keeps_dying_at_its_start_is_given_up(tiny_checkpoi
     async def no_pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    options = EmbeddedOptions(checkpoint=str(tiny_checkpoint), num_threads=1)
+    options = EmbeddedOptions(models=(ModelOptions(checkpoint=str(tiny_checkpoint)),), num_threads=1)
     engine = EmbeddedEngine(options, sleep=no_pause)
     engine.start()
     killed = set()
@@ -132,7 +132,8 @@ async def test_a_missing_checkpoint_fails_the_start_with_its_reason(tmp_path: Pa
         await _leave_start(engine)
         assert engine.status().state == "failed"
         assert "nowhere" in engine.status().progress
-        assert engine.pid is None
+        while engine.pid is not None:
+            await engine.changed()
         with pytest.raises(EngineFailed, match="nowhere"):
             await _answer(engine, _request(engine))
 
@@ -155,12 +156,12 @@ async def engine(tiny_checkpoint: Path) -> AsyncGenerator[EmbeddedEngine, None]:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_another_precision_is_made_on_demand_and_its_memory_is_shown(engine: EmbeddedEngine) -> None:
-    assert [model.precision for model in engine.status().resident] == ["shared", "bf16"]
+    assert [model.precision for model in engine.status().resident] == ["", "bf16"]
     answers = {}
     for variant in engine.variants():
         answers[variant.precision] = _ids(await _answer(engine, _request(engine, variant=variant)))
     resident = {model.precision: model.num_bytes for model in engine.status().resident}
-    assert resident.keys() == {"shared", "bf16", "fp8", "nvfp4"}
+    assert resident.keys() == {"", "bf16", "fp8", "nvfp4"}
     assert all(resident.values())
     # Random weights are far apart enough that four bits change what is said.
     assert answers["nvfp4"] != answers["bf16"]
@@ -207,10 +208,11 @@ async def test_a_huge_prompt_does_not_stop_other_answers(engine: EmbeddedEngine)
 _PARENT = """
 import asyncio, sys
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 
 async def main():
-    engine = EmbeddedEngine(EmbeddedOptions(checkpoint=sys.argv[1], num_threads=1))
+    models = (ModelOptions(checkpoint=sys.argv[1]),)
+    engine = EmbeddedEngine(EmbeddedOptions(models=models, num_threads=1))
     engine.start()
     while engine.status().state == "starting":
         await engine.changed()

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import (
     Conversation,
     Delta,
@@ -39,7 +39,7 @@ _WARM = replace(_GREEDY, temperature=0.8, top_p=0.95)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(smollm2_checkpoint: Path) -> AsyncGenerator[EmbeddedEngine, None]:
-    engine = EmbeddedEngine(EmbeddedOptions(checkpoint=str(smollm2_checkpoint)))
+    engine = EmbeddedEngine(EmbeddedOptions(models=(ModelOptions(checkpoint=str(smollm2_checkpoint)),)))
     engine.start()
     while engine.status().state == "starting":
         await engine.changed()
@@ -122,7 +122,7 @@ async def test_a_chat_reuses_its_turns_and_says_the_same_as_without(
     turns = (question, _text(first), "And in the sea?")
     reused = await _answer(engine, _request(engine, *turns))
     assert _usage(reused).cached_tokens > _usage(first).prompt_tokens
-    fresh = EmbeddedEngine(EmbeddedOptions(checkpoint=str(smollm2_checkpoint)))
+    fresh = EmbeddedEngine(EmbeddedOptions(models=(ModelOptions(checkpoint=str(smollm2_checkpoint)),)))
     fresh.start()
     while fresh.status().state == "starting":
         await fresh.changed()

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from nemotron_backend.echo import ECHO, EchoEngine
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.engine import ContextTooLong, Engine, InvalidRequest, UnknownVariant
 from nemotron_backend.factory import RoutedEngine
 from nemotron_backend.request import (
@@ -79,15 +79,19 @@ async def _echo() -> AsyncGenerator[Subject, None]:
     yield Subject(EchoEngine(), ECHO, settled)
 
 
+def _only(checkpoint: Path) -> tuple[ModelOptions]:
+    return (ModelOptions(checkpoint=str(checkpoint)),)
+
+
 async def _embedded(checkpoint: Path) -> AsyncGenerator[Subject, None]:
-    engine = EmbeddedEngine(EmbeddedOptions(checkpoint=str(checkpoint), num_threads=1, prefill_chunk=16))
+    engine = EmbeddedEngine(EmbeddedOptions(models=_only(checkpoint), num_threads=1, prefill_chunk=16))
     engine.start()
     yield await _ready(engine, engine)
     await engine.aclose()
 
 
 async def _routed(checkpoint: Path) -> AsyncGenerator[Subject, None]:
-    embedded = EmbeddedEngine(EmbeddedOptions(checkpoint=str(checkpoint), num_threads=1))
+    embedded = EmbeddedEngine(EmbeddedOptions(models=_only(checkpoint), num_threads=1))
     embedded.start()
     engine = RoutedEngine([EchoEngine(), embedded])
     yield await _ready(embedded, engine)

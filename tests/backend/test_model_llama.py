@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from nemotron_backend.model.llama import Llama
-from nemotron_backend.model.load import Checkpoint, load_network
+from nemotron_backend.model.load import LlamaCheckpoint, load_network
 from nemotron_backend.model.network import Batch, LayerCache, Segment
 from nemotron_backend.request import PRECISIONS, Precision
 from nemotron_kernels import fp8, nvfp4
@@ -216,8 +216,8 @@ def round_weights(model: Any, precision: Precision) -> None:
 
 def test_precisions_share_all_that_stays_bfloat16(tmp_path: Path) -> None:
     save(tmp_path, **CONFIGS["untied"])
-    checkpoint = Checkpoint.open(tmp_path)
-    networks = [checkpoint.network(precision) for precision in PRECISIONS]
+    checkpoint = LlamaCheckpoint.open(tmp_path)
+    networks = [checkpoint.network("full", precision) for precision in PRECISIONS]
     linears = 3 * (48 * (6 + 2 + 2) * 8 + 48 * 48 + 3 * 48 * 80)
     for network in networks:
         assert 2 * linears <= network.num_bytes <= 4 * linears + 3 * 4 * (80 + 48 + 160 + 48)

@@ -171,7 +171,7 @@ def with_block(num_prefix: int, length: int) -> Tensor:
 
 
 def load(folder: Path, precision: Precision = "bf16") -> Llama:
-    return open_checkpoint(folder).network(precision)
+    return open_checkpoint(folder).network("full", precision)
 
 
 def lay(*parts: tuple[Sequence[int], Sequence[LayerCache], int, bool], is_draft: bool = False) -> Batch:
@@ -368,7 +368,7 @@ def test_a_config_that_cannot_be_served_names_its_fault(
 ) -> None:
     save(tmp_path, **changes)
     with pytest.raises(CheckpointError, match=problem):
-        open_checkpoint(tmp_path).network("bf16")
+        open_checkpoint(tmp_path).network("full", "bf16")
 
 
 def test_a_checkpoint_without_its_head_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from nemotron_backend.model.llama import Llama
-from nemotron_backend.model.load import Checkpoint
+from nemotron_backend.model.load import LlamaCheckpoint
 from nemotron_backend.model.network import Batch, Segment
 from nemotron_backend.request import PRECISIONS, Precision
 
@@ -26,8 +26,8 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def checkpoint(smollm2_checkpoint: Path) -> Checkpoint:
-    return Checkpoint.open(smollm2_checkpoint)
+def checkpoint(smollm2_checkpoint: Path) -> LlamaCheckpoint:
+    return LlamaCheckpoint.open(smollm2_checkpoint)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +61,13 @@ def test_every_digit_is_a_token(tokenizer: Any) -> None:
 
 
 def test_logits_are_those_of_transformers(
-    smollm2_checkpoint: Path, checkpoint: Checkpoint, tokenizer: Any
+    smollm2_checkpoint: Path, checkpoint: LlamaCheckpoint, tokenizer: Any
 ) -> None:
     ids = tokenizer(PROMPT + "".join(TEXTS))["input_ids"]
     model: Any = LlamaForCausalLM.from_pretrained(smollm2_checkpoint, dtype=torch.float32)
     with torch.inference_mode():
         wanted = model(torch.tensor([ids])).logits[0]
-    network = checkpoint.network("bf16")
+    network = checkpoint.network("full", "bf16")
     cache = network.make_cache(len(ids))
     found = torch.cat((forward(network, ids[:70], cache, 0), forward(network, ids[70:], cache, 70)))
     # Logits reach 30; float32 noise through 30 layers is about 1e-4.
@@ -76,8 +76,10 @@ def test_logits_are_those_of_transformers(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_capital_of_france_is_paris(checkpoint: Checkpoint, tokenizer: Any, precision: Precision) -> None:
-    network = checkpoint.network(precision)
+def test_the_capital_of_france_is_paris(
+    checkpoint: LlamaCheckpoint, tokenizer: Any, precision: Precision
+) -> None:
+    network = checkpoint.network("full", precision)
     answer = tokenizer.decode(greedy(network, tokenizer(PROMPT)["input_ids"], 8))
     assert answer.startswith("The capital of France is Paris.")
 

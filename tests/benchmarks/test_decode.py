@@ -17,7 +17,7 @@ import torch
 from transformers import DynamicCache, LlamaForCausalLM
 
 from nemotron_backend.model.llama import Llama
-from nemotron_backend.model.load import Checkpoint
+from nemotron_backend.model.load import LlamaCheckpoint
 from nemotron_backend.model.network import Batch, Segment
 from nemotron_backend.request import PRECISIONS
 
@@ -181,12 +181,12 @@ def test_decode_and_prefill_beside_transformers_and_llama_cpp(
     if importlib.util.find_spec("llama_cpp") is None:
         pytest.skip("llama-cpp-python is not installed; `make bench` installs it")
     num_threads = torch.get_num_threads()
-    checkpoint = Checkpoint.open(smollm2_checkpoint)
+    checkpoint = LlamaCheckpoint.open(smollm2_checkpoint)
     contenders: dict[str, Contender] = {
         "transformers float32": Transformers(smollm2_checkpoint),
         "llama.cpp f32": LlamaCpp(write_gguf(np.float32), num_threads),
         "llama.cpp f16": LlamaCpp(write_gguf(np.float16), num_threads),
-        **{f"ours {precision}": Ours(checkpoint.network(precision)) for precision in PRECISIONS},
+        **{f"ours {precision}": Ours(checkpoint.network("full", precision)) for precision in PRECISIONS},
     }
     _check_that_all_run_the_same_network(contenders)
     rows = {name: Row(contender, other_load()) for name, contender in contenders.items()}

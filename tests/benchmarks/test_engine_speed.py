@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nemotron_backend.embedded.engine import EmbeddedEngine
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import (
     Delta,
     GenerationRequest,
@@ -98,7 +98,7 @@ class Bench:
 
 
 async def test_speed_of_the_bare_engine(smollm2_checkpoint: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    engine = EmbeddedEngine(EmbeddedOptions(checkpoint=str(smollm2_checkpoint)))
+    engine = EmbeddedEngine(EmbeddedOptions(models=(ModelOptions(checkpoint=str(smollm2_checkpoint)),)))
     started = time.perf_counter()
     engine.start()
     while engine.status().state == "starting":

@@ -1,35 +1,28 @@
 """Which cache does a sequence start with, and is there memory for it?"""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence as Sources
+from dataclasses import replace
 
 from nemotron_backend.embedded.cache_memory import (
     CacheMemory,
     LayerCaches,
     Prefix,
     bytes_of,
-    common_length,
     reusable_length,
 )
+from nemotron_backend.embedded.prefix_match import SHORTEST_PREFIX, Match, longest_match, origin_of
 from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.model.cache import blocks
 from nemotron_backend.model.network import Network
-from nemotron_backend.request import Variant
+from nemotron_backend.model.state_cache import MOST_SNAPSHOTS
 
-# Shorter beginnings cost less to compute than to look after.
-_SHORTEST_PREFIX = 8
-
-
-@dataclass(frozen=True, slots=True)
-class _Match:
-    """`length` leading tokens of a prompt are in a kept prefix or in a running sequence's cache."""
-
-    source: Prefix | Sequence
-    length: int
+# The one after the last token, besides those that are kept for other sequences.
+_MOST_STATES = 1 + MOST_SNAPSHOTS
 
 
 def bytes_needed(sequence: Sequence, network: Network) -> int:
     """Cache memory of the longest answer that the sequence may get."""
-    return tokens_needed(sequence, network) * network.cache_bytes_per_token
+    return _token_bytes(sequence, network) + _state_bytes(network)
 
 
 def tokens_needed(sequence: Sequence, network: Network) -> int:
@@ -41,15 +34,23 @@ def tokens_needed(sequence: Sequence, network: Network) -> int:
     return blocks(sequence.capacity + length - 1)
 
 
+def sources(memory: CacheMemory, running: tuple[Sequence, ...]) -> Sources[Prefix | Sequence]:
+    """Everything whose cache others may go on from, most recently used first."""
+    return (*reversed(memory.prefixes), *running)
+
+
 def admit(sequence: Sequence, network: Network, memory: CacheMemory, running: tuple[Sequence, ...]) -> bool:
     """Give the sequence its cache, with as much of the prompt as is known; False when there is no room."""
-    match = _longest_match(sequence, memory, running)
+    match = longest_match(sequence, network, sources(memory, running))
     if match is not None and _reuse(sequence, match, network, memory):
+        own = origin_of(sequence, network)
+        sequence.origin = replace(own, is_approximate=match.origin != own)
         return True
     needed = bytes_needed(sequence, network)
     if not memory.reserve(needed):
         return False
     sequence.reserved_bytes = needed
+    sequence.origin = origin_of(sequence, network)
     sequence.cache = network.make_cache(tokens_needed(sequence, network))
     return True
 
@@ -59,8 +60,8 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
     memory.release(sequence.reserved_bytes)
     sequence.reserved_bytes = 0
     # A stop string may cut an answer before the last tokens of a block that is in the cache.
-    length = min(sequence.num_computed, len(sequence.token_ids))
-    if memory.keeps_prefixes and length >= _SHORTEST_PREFIX:
+    length = reusable_length(sequence.cache, min(sequence.num_computed, len(sequence.token_ids)))
+    if memory.keeps_prefixes and length >= SHORTEST_PREFIX and sequence.origin is not None:
         cache = sequence.cache
         # An answer much shorter than it might have been would hold on to room that nothing uses.
         if length * 2 < sequence.capacity:
@@ -68,35 +69,22 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
         elif length < sequence.num_computed:
             for layer in cache:
                 layer.truncate(length)
-        memory.keep(Prefix(sequence.variant, tuple(sequence.token_ids[:length]), cache))
+        memory.keep(Prefix(sequence.origin, tuple(sequence.token_ids[:length]), cache))
     sequence.cache = ()
 
 
-def _longest_match(sequence: Sequence, memory: CacheMemory, running: tuple[Sequence, ...]) -> _Match | None:
-    # The last token is always computed: its logits give the first token of the answer.
-    prompt = tuple(sequence.token_ids[:-1])
-    sources: tuple[Prefix | Sequence, ...] = (*reversed(memory.prefixes), *running)
-    wanted = _network_of(sequence)
-    matches = (_match(prompt, source) for source in sources if _network_of(source) == wanted)
-    best = max(matches, key=lambda match: match.length, default=None)
-    return best if best is not None and best.length >= _SHORTEST_PREFIX else None
+def _token_bytes(sequence: Sequence, network: Network) -> int:
+    return tokens_needed(sequence, network) * network.cache_bytes_per_token
 
 
-def _network_of(source: Prefix | Sequence) -> Variant:
-    """Its variant, whatever the decode mode: all of them leave the same keys and values behind."""
-    return replace(source.variant, decode="autoregressive")
+def _state_bytes(network: Network) -> int:
+    return _MOST_STATES * network.cache_bytes_per_sequence
 
 
-def _match(prompt: tuple[int, ...], source: Prefix | Sequence) -> _Match:
-    held = source.token_ids if isinstance(source, Prefix) else source.token_ids[: source.num_computed]
-    length = common_length(prompt, tuple(held))
-    return _Match(source, reusable_length(source.cache, length) if length >= _SHORTEST_PREFIX else 0)
-
-
-def _reuse(sequence: Sequence, match: _Match, network: Network, memory: CacheMemory) -> bool:
+def _reuse(sequence: Sequence, match: Match, network: Network, memory: CacheMemory) -> bool:
     source, length = match.source, match.length
     # A cache that starts small grows by half whenever it is full.
-    needed = bytes_needed(sequence, network) * 3 // 2
+    needed = _token_bytes(sequence, network) * 3 // 2 + _state_bytes(network)
     if isinstance(source, Prefix) and length * 2 >= len(source.token_ids):
         return _take_over(sequence, source, length, needed, memory)
     if not memory.reserve(needed, spare=source if isinstance(source, Prefix) else None):

@@ -9,16 +9,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nemotron_backend.model.network import LayerCache
-from nemotron_backend.request import Variant
 
 LayerCaches = Sequence[LayerCache]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Which network made a cache; the decode mode does not matter, all leave the same behind.
+
+    It `is_approximate` where it went on from what another size made. `shape` is the cache's, as the network
+    calls it.
+    """
+
+    model: str
+    size: str
+    precision: str
+    shape: tuple[int, ...]
+    is_approximate: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prefix:
     """Tokens whose cache is kept."""
 
-    variant: Variant
+    origin: Origin
     token_ids: tuple[int, ...]
     cache: LayerCaches
 

@@ -1,14 +1,14 @@
 """What happens in one step: schedule, run, sample, emit?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from nemotron_backend.embedded.admission import bytes_needed, tokens_needed
 from nemotron_backend.embedded.cache_memory import CacheMemory
 from nemotron_backend.embedded.decode.advance import Advance
 from nemotron_backend.embedded.decode.modes import MODES
 from nemotron_backend.embedded.messages import Emitted, Gauges, Refused, Submit
 from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.refusal import why_hopeless
 from nemotron_backend.embedded.scheduler import Scheduler
 from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.embedded.vocabulary import Vocabulary
@@ -43,12 +43,12 @@ class Core:
         self,
         options: EmbeddedOptions,
         networks: NetworkSource,
-        vocabulary: Vocabulary,
+        vocabularies: Mapping[str, Vocabulary],
         clock: Callable[[], float],
     ) -> None:
         self._options = options
         self._networks = networks
-        self._vocabulary = vocabulary
+        self._vocabularies = vocabularies
         self._clock = clock
         self.memory = CacheMemory(options.cache_limit_bytes, keeps_prefixes=options.keeps_prefixes)
         self.scheduler = Scheduler(
@@ -73,8 +73,9 @@ class Core:
             reason = f"{num_present} requests are running or waiting already"
             retry_after = max(1.0, self._mean_seconds / self._options.max_running)
             return Refused(id=submit.id, kind="busy", reason=reason, retry_after=retry_after)
-        leader = Sequence(submit, 0, self._vocabulary)
-        others = (Sequence(submit, index, self._vocabulary, leader) for index in range(1, submit.num_choices))
+        vocabulary = self._vocabularies[submit.variant.model]
+        leader = Sequence(submit, 0, vocabulary)
+        others = (Sequence(submit, index, vocabulary, leader) for index in range(1, submit.num_choices))
         self.scheduler.add((leader, *others))
         return None
 
@@ -138,11 +139,4 @@ class Core:
         network = self._networks.find(sequence.variant)
         if network is None:
             return None
-        needed, limit = bytes_needed(sequence, network), self.memory.limit_bytes
-        if needed <= limit:
-            return None
-        reason = (
-            f"prompt and answer of {tokens_needed(sequence, network)} tokens need {needed >> 20} MiB "
-            f"of cache, this engine has {limit >> 20} MiB"
-        )
-        return Refused(id=sequence.request_id, kind="invalid", field="max_tokens", reason=reason)
+        return why_hopeless(sequence, network, self.memory, self.scheduler.running)

@@ -12,6 +12,7 @@ from nemotron_backend.embedded.messages import (
     Emitted,
     FromWorker,
     Gauges,
+    LoadFailed,
     Progress,
     Ready,
     Refused,
@@ -19,32 +20,24 @@ from nemotron_backend.embedded.messages import (
     Submit,
 )
 from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.roster import Roster, ServedModel
 from nemotron_backend.embedded.supervisor import Sleep, Supervisor
 from nemotron_backend.embedded.tokenization import Tokenization
-from nemotron_backend.engine import (
-    EngineFailed,
-    EngineStarting,
-    EngineState,
-    EngineStatus,
-    UnknownVariant,
-)
+from nemotron_backend.engine import EngineState, EngineStatus, UnknownVariant
 from nemotron_backend.request import Delta, GenerationRequest, Prompt, Variant
 
 _IDLE = Gauges(num_running=0, num_waiting=0, cache_used_bytes=0, resident=())
 
 
 class EmbeddedEngine:
-    """Serves one checkpoint from a process of its own. `start` returns at once, `status` tells the rest."""
+    """Serves checkpoints from one process of its own. `start` returns at once, `status` tells the rest."""
 
     def __init__(self, options: EmbeddedOptions, *, sleep: Sleep = asyncio.sleep) -> None:
         self._options = options
         self._supervisor = Supervisor(options, self, sleep=sleep)
         self._answers = Answers()
-        self._state: EngineState = "starting"
-        self._progress = "starting the engine process"
+        self._roster = Roster(options.models, "starting the engine process")
         self._gauges = _IDLE
-        self._ready: Ready | None = None
-        self._tokenization: Tokenization | None = None
         self._changed = asyncio.Event()
 
     def start(self) -> None:
@@ -73,23 +66,19 @@ class EmbeddedEngine:
         return await asyncio.to_thread(self._tokenization_of(model).decode, token_ids)
 
     def variants(self) -> tuple[Variant, ...]:
-        model = self._options.model
-        return tuple(
-            Variant(model=model, size="full", precision=precision, decode=decode)
-            for precision in self._options.precisions
-            for decode in self._options.decodes
-        )
+        return self._roster.variants
 
     def status(self) -> EngineStatus:
         return EngineStatus(
             name="embedded",
-            state=self._state,
-            progress=self._progress,
+            state=self._roster.state,
+            progress=self._roster.progress,
             num_running=self._gauges.num_running,
             num_waiting=self._gauges.num_waiting,
             cache_used_bytes=self._gauges.cache_used_bytes,
             cache_limit_bytes=self._options.cache_limit_bytes,
             resident=self._gauges.resident,
+            models=self._roster.models,
         )
 
     async def changed(self) -> EngineStatus:
@@ -121,10 +110,12 @@ class EmbeddedEngine:
                 self._answers.put(message.id, error_of(message))
             case Gauges():
                 self._gauges = message
-            case Progress(sentence=sentence):
-                self._progress = sentence
+            case Progress(model=model, sentence=sentence):
+                self._roster.report(model, sentence)
             case Ready():
-                await self._become_ready(message)
+                await self._serve(message)
+            case LoadFailed(model=model, reason=reason):
+                self._roster.fail(model, reason)
             case StartFailed():
                 pass  # its end follows, and `on_failure` with this reason
         self._changed.set()
@@ -138,15 +129,14 @@ class EmbeddedEngine:
         self._end("failed", reason)
 
     def _end(self, state: EngineState, progress: str) -> None:
-        self._state, self._progress, self._gauges = state, progress, _IDLE
+        self._roster.end(state, progress)
+        self._gauges = _IDLE
         self._answers.fail_all(progress)
         self._changed.set()
 
-    async def _become_ready(self, ready: Ready) -> None:
-        if self._tokenization is None:
-            self._tokenization = await asyncio.to_thread(Tokenization.read, Path(ready.folder))
-        self._ready = ready
-        self._state, self._progress = "ready", "ready"
+    async def _serve(self, ready: Ready) -> None:
+        tokenization = await asyncio.to_thread(Tokenization.read, Path(ready.folder))
+        self._roster.serve(ServedModel(ready=ready, tokenization=tokenization))
 
     async def _prepare(self, request: GenerationRequest, arrived: float) -> Submit:
         """The request as the process takes it. Raises EngineError."""
@@ -154,7 +144,7 @@ class EmbeddedEngine:
             raise UnknownVariant(f"the embedded engine does not serve {request.variant}")
         token_ids = await self.tokenize(request.variant.model, request.prompt)
         # Tokenising took a while: the process may have gone meanwhile.
-        ready = self._require_ready()
+        ready = self._roster.served(request.variant.model).ready
         check_request(request, len(token_ids), ready)
         return Submit(
             id=self._answers.open(),
@@ -167,19 +157,11 @@ class EmbeddedEngine:
             trace=request.trace,
             arrived=arrived,
             decoding=request.decoding,
+            canvas=request.canvas,
+            handover=request.thinking.handover,
         )
 
     def _tokenization_of(self, model: str) -> Tokenization:
-        if model != self._options.model:
+        if model not in self._roster:
             raise UnknownVariant(f"the embedded engine does not serve {model}")
-        if self._tokenization is None:
-            self._require_ready()
-            raise EngineStarting(self._progress)
-        return self._tokenization
-
-    def _require_ready(self) -> Ready:
-        if self._state == "failed":
-            raise EngineFailed(self._progress)
-        if self._state == "starting" or self._ready is None:
-            raise EngineStarting(self._progress)
-        return self._ready
+        return self._roster.tokenization(model)

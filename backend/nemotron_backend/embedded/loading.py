@@ -1,21 +1,23 @@
 """How does a checkpoint become something that can be served?"""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.machine_memory import memory_bytes
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions, WeightsLayout
 from nemotron_backend.embedded.vocabulary import UnknownDecoder, Vocabulary
 from nemotron_backend.model.architecture import open_checkpoint
-from nemotron_backend.model.draft_adapter import FOLDER
+from nemotron_backend.model.checkpoint import Checkpoint, Layout
 from nemotron_backend.model.errors import CheckpointError
-from nemotron_backend.model.load import Checkpoint
 from nemotron_backend.model.network import Network
 from nemotron_backend.request import Precision
 from nemotron_backend.smollm2 import PreparationFailed, Report, default_cache_folder, prepare
 
 _log = logging.getLogger(__name__)
+
+_LARGEST_SHARE = 1 / 8  # of the machine's memory, for the packed copies of one model
 
 
 class StartError(Exception):
@@ -24,56 +26,78 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """An opened checkpoint with its vocabulary."""
+    """An opened checkpoint with its vocabulary; `offer` names the variants that it really has."""
 
+    offer: ModelOptions
     folder: Path
     context: int
-    vocab_size: int
-    num_shared_bytes: int
+    layout: Layout
+    checkpoint: Checkpoint
     vocabulary: Vocabulary
-    make: Callable[[Precision], Network]
+
+    def network(self, size: str, precision: Precision) -> Network:
+        """One of its networks. Raises CheckpointError."""
+        return self.checkpoint.network(size, precision, self.layout)
 
 
-def load(options: EmbeddedOptions, report: Report) -> LoadedModel:
-    """Prepare and open the checkpoint, telling how far it is. Raises StartError."""
+def load(model: ModelOptions, options: EmbeddedOptions, report: Report) -> LoadedModel:
+    """Prepare and open a checkpoint, telling how far it is. Raises StartError."""
     try:
-        folder = _prepare(options, report)
-        report(f"loading {options.model}", None)
-        return _open(folder, options)
+        folder = _prepare(model, options, report)
+        report(f"loading {model.model}", None)
+        return _open(folder, model, options)
     except (PreparationFailed, CheckpointError, UnknownDecoder, OSError, KeyError, ValueError) as error:
-        raise StartError(f"{options.model} cannot be loaded: {error}") from error
+        raise StartError(f"{model.model} cannot be loaded: {error}") from error
 
 
-def _prepare(options: EmbeddedOptions, report: Report) -> Path:
+def _prepare(model: ModelOptions, options: EmbeddedOptions, report: Report) -> Path:
     cache_folder = Path(options.cache_folder) if options.cache_folder else default_cache_folder()
-    given = Path(options.checkpoint) if options.checkpoint else None
+    given = Path(model.checkpoint) if model.checkpoint else None
     if given is not None and not given.is_dir():
         raise StartError(f"the checkpoint {given} is not a folder")
     return prepare(cache_folder, report, given=given)
 
 
-def _open(folder: Path, options: EmbeddedOptions) -> LoadedModel:
+def _open(folder: Path, model: ModelOptions, options: EmbeddedOptions) -> LoadedModel:
     checkpoint = open_checkpoint(folder)
-    _check_decodes(checkpoint, options)
-    own, context = checkpoint.config.context, options.context
+    own, context = checkpoint.context, options.context
     return LoadedModel(
+        offer=_offer(checkpoint, model, folder),
         folder=folder,
         context=min(context, own) if context else own,
-        vocab_size=checkpoint.config.vocab_size,
-        num_shared_bytes=checkpoint.num_shared_bytes,
+        layout=_layout(checkpoint, options.layout),
+        checkpoint=checkpoint,
         vocabulary=Vocabulary.read(folder),
-        make=checkpoint.network,
     )
 
 
-def _check_decodes(checkpoint: Checkpoint, options: EmbeddedOptions) -> None:
-    """Refuse modes that the network lacks, and tell what a mode lacks that works without it."""
-    drafting = checkpoint.drafting
-    if drafting is None and options.decodes != ("autoregressive",):
-        raise StartError(f"{options.model} has no masks to fill in, so it decodes from left to right only")
-    if drafting is not None and not drafting.corrections:
-        _log.warning(
-            "the checkpoint has no draft adapter %s: self-speculation drafts with the plain network, "
-            "of which less is accepted, so answers are the same and take longer",
-            FOLDER,
+def _offer(checkpoint: Checkpoint, model: ModelOptions, folder: Path) -> ModelOptions:
+    """The wanted variants that the checkpoint has. Raises StartError where there are none."""
+    return replace(
+        model,
+        sizes=_both("sizes", model.sizes, checkpoint.sizes, folder),
+        precisions=_both("precisions", model.precisions, checkpoint.precisions, folder),
+        decodes=_both("decode modes", model.decodes, checkpoint.decodes, folder),
+    )
+
+
+_Word = TypeVar("_Word", bound=str)
+
+
+def _both(kind: str, wanted: tuple[_Word, ...], there: tuple[_Word, ...], folder: Path) -> tuple[_Word, ...]:
+    both = tuple(word for word in wanted if word in there)
+    if not both:
+        raise StartError(
+            f"{folder / 'config.json'}: the checkpoint has the {kind} {', '.join(there)}, "
+            f"none of {', '.join(wanted)}, which the catalog knows. "
+            "Name them alike, or take the checkpoint that the catalog describes."
         )
+    if lacking := [word for word in wanted if word not in there]:
+        _log.warning("%s lacks the %s %s, so they are not served", folder, kind, ", ".join(lacking))
+    return both
+
+
+def _layout(checkpoint: Checkpoint, wanted: WeightsLayout) -> Layout:
+    if wanted != "auto":
+        return wanted
+    return "packed" if checkpoint.num_packed_bytes <= _LARGEST_SHARE * memory_bytes() else "views"

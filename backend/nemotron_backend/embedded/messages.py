@@ -4,9 +4,9 @@ from typing import Literal
 
 import msgspec
 
-from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.engine import ResidentModel
-from nemotron_backend.request import Decoding, Delta, Sampling, Stopping, Variant
+from nemotron_backend.request import Decoding, Delta, Handover, Sampling, Stopping, Variant
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -32,6 +32,8 @@ class Submit(Message, frozen=True, kw_only=True):
     trace: bool
     arrived: float
     decoding: Decoding = Decoding()
+    canvas: bool = False
+    handover: Handover = "prefill"
 
 
 class Abort(Message, frozen=True, kw_only=True):
@@ -41,21 +43,30 @@ class Abort(Message, frozen=True, kw_only=True):
 
 
 class Progress(Message, frozen=True, kw_only=True):
-    """How far the start is, as a sentence for people."""
+    """How far a model is, as a sentence for people."""
 
+    model: str
     sentence: str
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """The first network is loaded; requests are welcome."""
+    """A model's first network is loaded; requests are welcome. `offer` is what the checkpoint really has."""
 
+    offer: ModelOptions
     folder: str
     context: int
     vocab_size: int
 
 
+class LoadFailed(Message, frozen=True, kw_only=True):
+    """A model cannot be served, and trying again would not help."""
+
+    model: str
+    reason: str
+
+
 class StartFailed(Message, frozen=True, kw_only=True):
-    """The process cannot start, and trying again would not help."""
+    """No model can be served."""
 
     reason: str
 
@@ -86,4 +97,4 @@ class Gauges(Message, frozen=True, kw_only=True):
 
 
 ToWorker = Load | Submit | Abort
-FromWorker = Progress | Ready | StartFailed | Emitted | Refused | Gauges
+FromWorker = Progress | Ready | LoadFailed | StartFailed | Emitted | Refused | Gauges

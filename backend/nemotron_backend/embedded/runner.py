@@ -15,7 +15,9 @@ from nemotron_backend.model.network import Batch, Network, Segment
 class Piece:
     """Tokens of one sequence behind those in its cache; logits are wanted for some, counted from the first.
 
-    A causal piece is in the cache afterwards. Where it `is_revocable`, its end can be taken back.
+    A causal piece is in the cache afterwards. Where it `is_revocable`, its end can be taken back. Another may
+    look `ahead` of so many tokens that pieces before it put into the cache in the same forward, in groups
+    of which each stands one place behind the one before.
     """
 
     sequence: Sequence
@@ -23,6 +25,22 @@ class Piece:
     logits_of: Tokens[int]
     is_causal: bool = True
     is_revocable: bool = False
+    ahead: int = 0
+    num_groups: int = 1
+
+    @property
+    def begin(self) -> int:
+        """The place of its first token."""
+        return self.sequence.num_computed + self.ahead
+
+    @property
+    def positions(self) -> Tokens[int]:
+        """The place of every token."""
+        if self.num_groups == 1:
+            return range(self.begin, self.begin + len(self.token_ids))
+        size = len(self.token_ids) // self.num_groups
+        groups = range(self.begin, self.begin + self.num_groups)
+        return [place for first in groups for place in range(first, first + size)]
 
 
 def piece_of(chunk: Chunk) -> Piece:
@@ -50,10 +68,10 @@ def _batch(pieces: Tokens[Piece], is_draft: bool) -> Batch:
     segments: list[Segment] = []
     logit_rows: list[int] = []
     for piece in pieces:
-        start, begin = len(token_ids), piece.sequence.num_computed
+        start = len(token_ids)
         segments.append(_segment(piece, start))
         token_ids += piece.token_ids
-        positions += range(begin, begin + len(piece.token_ids))
+        positions += piece.positions
         logit_rows += (start + offset for offset in piece.logits_of)
     return Batch(
         token_ids=torch.tensor(token_ids, dtype=torch.int64),
@@ -65,14 +83,14 @@ def _batch(pieces: Tokens[Piece], is_draft: bool) -> Batch:
 
 
 def _segment(piece: Piece, start: int) -> Segment:
-    begin, length = piece.sequence.num_computed, len(piece.token_ids)
-    shared = piece.sequence.shared_length
+    begin, length = piece.begin, len(piece.token_ids)
     return Segment(
         cache=piece.sequence.cache,
         start=start,
         length=length,
         position=begin,
-        snapshots=(shared,) if begin < shared <= begin + length else (),
+        snapshots=tuple(wanted for wanted in piece.sequence.snapshots if begin < wanted <= begin + length),
         is_revocable=piece.is_revocable,
         is_causal=piece.is_causal,
+        num_groups=piece.num_groups,
     )

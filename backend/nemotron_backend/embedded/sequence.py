@@ -1,12 +1,14 @@
 """How far is one choice of one request?"""
 
+from collections.abc import Collection
 from collections.abc import Sequence as Tokens
 from dataclasses import replace
 
 from nemotron_backend.embedded.answer_text import AnswerText, Piece
-from nemotron_backend.embedded.cache_memory import LayerCaches
-from nemotron_backend.embedded.decode.canvas import Canvas
+from nemotron_backend.embedded.cache_memory import LayerCaches, Origin
+from nemotron_backend.embedded.decode.block import Block
 from nemotron_backend.embedded.decode.pace import Pace
+from nemotron_backend.embedded.decode.view import View
 from nemotron_backend.embedded.messages import Submit
 from nemotron_backend.embedded.sampler import Sampler
 from nemotron_backend.embedded.vocabulary import Vocabulary
@@ -16,9 +18,9 @@ from nemotron_backend.request import Delta, FinishReason, Forward, Token, Usage,
 class Sequence:
     """The tokens of one choice, what of them is in the cache, and what of them was emitted.
 
-    `num_computed` tokens are in `cache`. A `canvas` is the block that is being filled in, `pace` how many
-    tokens are worth drafting. A `leader` is the first choice of the same request, whose
-    prompt the others wait for, to copy it.
+    `num_computed` tokens are in `cache`, which is of `origin`. A `block` is being filled in or waits to be
+    verified, `pace` says how many tokens are worth drafting, a `notice` what the answer had to do without.
+    A `leader` is the first choice of the same request, whose prompt the others wait for, to copy it.
     """
 
     def __init__(
@@ -33,15 +35,24 @@ class Sequence:
         self.num_prompt = len(submit.token_ids)
         self.token_ids: list[int] = list(submit.token_ids)
         self.decoding = submit.decoding
-        self.canvas: Canvas | None = None
+        self.handover = submit.handover
+        self.block: Block | None = None
         self.pace = Pace()
+        self.notice = ""
         self.sampler = Sampler(replace(submit.sampling, seed=submit.sampling.seed + index), submit.token_ids)
         self.cache: LayerCaches = ()
         self.num_computed = 0
         self.num_cached = 0
         self.reserved_bytes = 0
+        self.origin: Origin | None = None
+        self._turn_end = _turn_end(submit.token_ids, vocabulary.ends)
         self._vocabulary = vocabulary
         self._text = AnswerText(vocabulary, submit.stopping.strings)
+        self._view = View(
+            is_asked=submit.canvas,
+            filled="revealed" if submit.variant.decode == "diffusion" else "drafted",
+            bytes_of=vocabulary.bytes_of,
+        )
         self._trace: list[Forward] | None = [] if submit.trace else None
         self._num_forwards = 0
         self._arrived = submit.arrived
@@ -75,9 +86,9 @@ class Sequence:
         return self.num_computed < self.num_prompt
 
     @property
-    def shared_length(self) -> int:
-        """Tokens that another answer to the same prompt could reuse."""
-        return self.num_prompt - 1
+    def snapshots(self) -> tuple[int, ...]:
+        """Lengths at which others may want to go on: the last turn's end, and another answer's start."""
+        return tuple(sorted({self._turn_end, self.num_prompt - 1}))
 
     @property
     def waits_for_leader(self) -> bool:
@@ -105,11 +116,18 @@ class Sequence:
             if self.finish is not None:
                 break
         trace, self._trace = tuple(self._trace or ()), None if self._trace is None else []
-        if not (text or shown or trace or self.finish):
+        canvas = self._view.show(None if self.finish else self.block, self.num_pending, self.num_answered)
+        if not (text or shown or trace or canvas or self.finish):
             return None
-        usage = self._usage(now) if self.finish else None
         return Delta(
-            index=self.index, text=text, tokens=tuple(shown), trace=trace, finish=self.finish, usage=usage
+            index=self.index,
+            text=text,
+            tokens=tuple(shown),
+            trace=trace,
+            canvas=canvas,
+            notice=self.notice if self.finish else "",
+            finish=self.finish,
+            usage=self._usage(now) if self.finish else None,
         )
 
     def bytes_of(self, token_id: int) -> bytes:
@@ -152,3 +170,8 @@ class Sequence:
             first_token_milliseconds=1000 * (first - self._arrived),
             total_milliseconds=1000 * (now - self._arrived),
         )
+
+
+def _turn_end(prompt: Tokens[int], ends: Collection[int]) -> int:
+    """Tokens up to the end of the last whole turn; a later prompt may tell otherwise what follows it."""
+    return next((place for place in range(len(prompt) - 1, 0, -1) if prompt[place - 1] in ends), 0)

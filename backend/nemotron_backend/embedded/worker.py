@@ -19,21 +19,18 @@ import torch
 
 from nemotron_backend.embedded.core import Core
 from nemotron_backend.embedded.frames import decode_to_worker, encode, read_frame
-from nemotron_backend.embedded.loading import LoadedModel, StartError, load
+from nemotron_backend.embedded.loader import Loader
 from nemotron_backend.embedded.messages import (
     Abort,
     Gauges,
     Load,
+    LoadFailed,
     Message,
-    Progress,
-    Ready,
     StartFailed,
     Submit,
     ToWorker,
 )
 from nemotron_backend.embedded.networks import Networks
-from nemotron_backend.embedded.progress import ProgressReport
-from nemotron_backend.model.errors import CheckpointError
 
 
 class Channel:
@@ -104,32 +101,40 @@ def _num_threads() -> int:
 def _serve(channel: Channel, order: Load) -> None:
     options = order.options
     torch.set_num_threads(options.num_threads or _num_threads())
-    report = ProgressReport(lambda sentence: channel.send(Progress(sentence=sentence)))
-    try:
-        model = load(options, report)
-        networks = Networks(model.make, options.model, model.num_shared_bytes, channel.wake)
-        networks.make(options.precisions[0])
-    except (StartError, CheckpointError) as error:
-        channel.send(StartFailed(reason=str(error)))
-        raise SystemExit(1) from error
-    finally:
-        report.close()
-    core = Core(options, networks, model.vocabulary, time.monotonic)
-    channel.send(core.gauges)
-    channel.send(_ready(model))
+    networks = Networks(channel.wake)
+    core = Core(options, networks, networks.vocabularies, time.monotonic)
+    loader = Loader(options, networks, channel.send, channel.wake)
+    loader.start()
     with torch.inference_mode():
-        _loop(core, channel)
+        _loop(core, channel, Start(loader, len(options.models)))
 
 
-def _ready(model: LoadedModel) -> Ready:
-    return Ready(folder=str(model.folder), context=model.context, vocab_size=model.vocab_size)
+class Start:
+    """Tells the gateway what becomes of each model, and ends the process where nothing comes of any."""
+
+    def __init__(self, loader: Loader, num_models: int) -> None:
+        self._loader = loader
+        self._num_models = num_models
+        self._failures: list[str] = []
+
+    def tell(self, channel: Channel, gauges: Gauges) -> None:
+        """Pass on what is new."""
+        for outcome in self._loader.take():
+            channel.send(gauges)
+            channel.send(outcome)
+            if isinstance(outcome, LoadFailed):
+                self._failures.append(outcome.reason)
+        if len(self._failures) == self._num_models:
+            channel.send(StartFailed(reason="; ".join(self._failures)))
+            raise SystemExit(1)
 
 
-def _loop(core: Core, channel: Channel) -> None:
+def _loop(core: Core, channel: Channel, start: Start) -> None:
     reported: Gauges | None = None
     while True:
         for message in channel.receive(wait=core.is_idle):
             _take(core, channel, message)
+        start.tell(channel, core.gauges)
         for event in core.step():
             channel.send(event)
         gauges = core.gauges

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from nemotron_backend.model import nemotron_labs_diffusion
-from nemotron_backend.model.load import Checkpoint
-from nemotron_backend.model.nemotron_labs_diffusion_config import MODEL_TYPE
+from nemotron_backend.model.checkpoint import Checkpoint
+from nemotron_backend.model.load import LlamaCheckpoint
+from nemotron_backend.model.nemotron_h_checkpoint import NemotronHCheckpoint
+from nemotron_backend.model.nemotron_labs_diffusion_config import MODEL_TYPE as DIFFUSION
 
 
 def model_type(folder: Path) -> str:
@@ -19,6 +21,10 @@ def model_type(folder: Path) -> str:
 
 def open_checkpoint(folder: Path) -> Checkpoint:
     """The checkpoint in a folder in Hugging Face format. Raises CheckpointError."""
-    if model_type(folder) == MODEL_TYPE:
-        return nemotron_labs_diffusion.open_checkpoint(folder)
-    return Checkpoint.open(folder)
+    match model_type(folder):
+        case "nemotron_h":
+            return NemotronHCheckpoint.open(folder)
+        case kind if kind == DIFFUSION:
+            return nemotron_labs_diffusion.open_checkpoint(folder)
+        case _:
+            return LlamaCheckpoint.open(folder)

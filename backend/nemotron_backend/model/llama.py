@@ -68,7 +68,7 @@ class Drafting:
 
 
 class Llama:
-    """A Network with float32 activations.
+    """A Network with float32 activations. Its sequences cost nothing but keys and values.
 
     One that can draft must say of several tokens at once what it says of each alone, to the last bit.
     """
@@ -80,6 +80,8 @@ class Llama:
         self._shared = shared
         self._layers = tuple(layers)
         self._drafting = drafting
+        self.cache_bytes_per_sequence = 0
+        self.cache_shape = (config.num_layers, config.num_kv_heads, config.head_dim)
         self._frequencies = frequencies(config)
         self._norm_shape = (config.hidden_size,)
 

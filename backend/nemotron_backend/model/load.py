@@ -10,17 +10,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.config import LlamaConfig, read_config
+from nemotron_backend.model.elastic import FULL, UnknownSize
 from nemotron_backend.model.llama import Drafting, Layer, Llama, Norms, Shared
 from nemotron_backend.model.precision import make_linear
 from nemotron_backend.model.rotary import pair
 from nemotron_backend.model.weights import Weights
-from nemotron_backend.request import Precision
+from nemotron_backend.request import DECODES, PRECISIONS, Decode, Precision
 
 
 def load_network(folder: Path, precision: Precision) -> Llama:
     """The network of a Hugging Face format folder in one precision. Raises CheckpointError."""
-    return Checkpoint.open(folder).network(precision)
+    return LlamaCheckpoint.open(folder).network(FULL, precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,12 @@ class Names:
     head: str = "lm_head"
 
 
-class Checkpoint:
-    """The weights of one folder, from which every precision is made."""
+class LlamaCheckpoint:
+    """The weights of one folder, from which every precision of its one size is made."""
+
+    sizes = (FULL,)
+    precisions = PRECISIONS
+    num_packed_bytes = 0
 
     def __init__(
         self, config: LlamaConfig, weights: Weights, names: Names, drafting: Drafting | None = None
@@ -44,9 +50,22 @@ class Checkpoint:
         self._shared = _read_shared(config, weights, names)
 
     @classmethod
-    def open(cls, folder: Path) -> "Checkpoint":
+    def open(cls, folder: Path) -> "LlamaCheckpoint":
         """Read the config and what all precisions share. Raises CheckpointError."""
         return cls(read_config(folder), Weights.open(folder), Names())
+
+    @property
+    def context(self) -> int:
+        return self.config.context
+
+    @property
+    def vocab_size(self) -> int:
+        return self.config.vocab_size
+
+    @property
+    def decodes(self) -> tuple[Decode, ...]:
+        """All of them where it was taught to fill in masks."""
+        return DECODES if self.drafting else ("autoregressive",)
 
     @property
     def num_shared_bytes(self) -> int:
@@ -55,8 +74,10 @@ class Checkpoint:
         norms = [shared.norm, *(norm for pair in shared.layers for norm in (pair.attention, pair.mlp))]
         return shared.embedding.nbytes + shared.head.num_bytes + sum(norm.nbytes for norm in norms)
 
-    def network(self, precision: Precision) -> Llama:
-        """A network in this precision. Raises CheckpointError."""
+    def network(self, size: str, precision: Precision, layout: Layout = "packed") -> Llama:
+        """A network in this precision, always packed. Raises CheckpointError, UnknownSize."""
+        if size not in self.sizes:
+            raise UnknownSize(f"a {type(self).__name__} has the size {FULL}, not {size!r}")
         layers = [self._layer(index, precision) for index in range(self.config.num_layers)]
         return Llama(self.config, self._shared, layers, self.drafting)
 

@@ -65,6 +65,11 @@ class NemotronH:
         """What a sequence costs however short it is: its states."""
         return sum(cache.num_bytes for cache in self.make_cache(0)) - self.cache_bytes_per_token
 
+    @property
+    def cache_shape(self) -> tuple[int, ...]:
+        """States have a part for each Mamba head; keys and values do not depend on the nested sizes."""
+        return (self.config.mamba_num_heads,) if "mamba" in self.config.layers else ()
+
     def make_cache(self, capacity: int) -> list[LayerCache]:
         return [layer.mixer.make_cache(capacity) for layer in self._layers]
 

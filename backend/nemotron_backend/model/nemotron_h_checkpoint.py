@@ -1,22 +1,22 @@
 """Which networks does a nemotron_h folder give: every size in every precision, over one set of weights?"""
 
+from math import prod
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
 from nemotron_backend.model.blocks import check_blocks
+from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.cuts import Cuts
 from nemotron_backend.model.elastic import shrink, sizes
+from nemotron_backend.model.inventory import inventory, is_linear
 from nemotron_backend.model.modelopt import Quantisation
 from nemotron_backend.model.nemotron_h import NemotronH
 from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors
 from nemotron_backend.model.packed import pack, packed_bytes
 from nemotron_backend.model.part_reader import PartReader
 from nemotron_backend.model.quantisation_recipe import recipe
-from nemotron_backend.request import PRECISIONS, Precision
-
-Layout = Literal["views", "packed"]
+from nemotron_backend.request import PRECISIONS, Decode, Precision
 
 
 class UnavailablePrecision(LookupError):
@@ -42,6 +42,18 @@ class NemotronHCheckpoint:
         return checkpoint
 
     @property
+    def context(self) -> int:
+        return self.config.max_position_embeddings
+
+    @property
+    def vocab_size(self) -> int:
+        return self.config.vocab_size
+
+    @property
+    def decodes(self) -> tuple[Decode, ...]:
+        return ("autoregressive",)
+
+    @property
     def sizes(self) -> tuple[str, ...]:
         """The whole network first."""
         return sizes(self.config)
@@ -56,6 +68,13 @@ class NemotronHCheckpoint:
     def num_shared_bytes(self) -> int:
         """Bytes of the weights read so far, which all sizes use together."""
         return self._reader.num_bytes
+
+    @property
+    def num_packed_bytes(self) -> int:
+        """Two bytes for each weight of each size in each precision."""
+        configs = (shrink(self.config, size, self.folder) for size in self.sizes)
+        shapes = (shape for config in configs for name, shape in inventory(config).items() if is_linear(name))
+        return 2 * len(self.precisions) * sum(prod(shape) for shape in shapes)
 
     def network(self, size: str, precision: Precision, layout: Layout = "views") -> NemotronH:
         """One of the networks; `packed` ones are copies, about twice as fast at one token.

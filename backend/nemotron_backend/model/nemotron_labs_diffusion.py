@@ -8,17 +8,17 @@ from pathlib import Path
 
 from nemotron_backend.model.draft_adapter import FOLDER, read_corrections
 from nemotron_backend.model.llama import Drafting
-from nemotron_backend.model.load import Checkpoint, Names
+from nemotron_backend.model.load import LlamaCheckpoint, Names
 from nemotron_backend.model.nemotron_labs_diffusion_config import read_config
 from nemotron_backend.model.weights import Weights
 
 _NAMES = Names(trunk="encoder", head="diffusion_head")
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
+def open_checkpoint(folder: Path) -> LlamaCheckpoint:
     """The checkpoint, with its draft adapter if it has one. Raises CheckpointError."""
     config = read_config(folder)
     adapter = folder / FOLDER
     corrections = read_corrections(adapter, config.trunk) if adapter.is_dir() else ()
     drafting = Drafting(masking=config.masking, corrections=corrections)
-    return Checkpoint(config.trunk, Weights.open(folder), _NAMES, drafting)
+    return LlamaCheckpoint(config.trunk, Weights.open(folder), _NAMES, drafting)

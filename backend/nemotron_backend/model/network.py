@@ -45,7 +45,9 @@ class Segment:
     of it until the next forward, so that drafted tokens can be taken back.
 
     Where the segment is not causal, its tokens all see each other besides the cache, which is then read
-    and left as it was.
+    and left as it was. In several groups of one length, only tokens of a group see each other: the first
+    group stands at `position`, and each sees one more token of the cache than the one before it. So a
+    causal segment may come first, and groups of masks behind each of its tokens look ahead from there.
     """
 
     cache: Sequence[LayerCache]
@@ -55,6 +57,7 @@ class Segment:
     snapshots: tuple[int, ...] = ()
     is_revocable: bool = False
     is_causal: bool = True
+    num_groups: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +76,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Masking:
-    """How a network fills in tokens that it cannot see: the mask's id, and how many places it was taught."""
+    """How a network fills in tokens that it cannot see: the mask's id, and how many places it was taught.
+
+    Where it `lacks_adapter`, its drafts do without the adapter that it was taught with.
+    """
 
     mask_id: int
     block_length: int
+    lacks_adapter: bool = False
 
 
 class Network(Protocol):
@@ -91,6 +98,16 @@ class Network(Protocol):
     def cache_bytes_per_token(self) -> int:
         """What one more token costs in cache memory."""
         ...
+
+    @property
+    def cache_bytes_per_sequence(self) -> int:
+        """What a sequence costs however short it is: one state of every layer that has one."""
+        return 0
+
+    @property
+    def cache_shape(self) -> tuple[int, ...]:
+        """What two networks of one checkpoint must agree in for one to go on from the other's cache."""
+        return ()
 
     @property
     def num_bytes(self) -> int:

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from nemotron_backend.model.network import Segment
 
+# The newest are kept: a state of a large model takes megabytes.
+MOST_SNAPSHOTS = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
@@ -48,6 +51,9 @@ class StateCache:
         kept = dict(zip(stops(segment), states, strict=True))
         self._revocable = {self.length: self.current, **kept} if segment.is_revocable else {}
         self._snapshots |= {length: kept[length] for length in segment.snapshots if length in kept}
+        self._snapshots = {
+            length: self._snapshots[length] for length in (0, *sorted(self._snapshots)[1:][-MOST_SNAPSHOTS:])
+        }
         self.current, self.length = states[-1], segment.position + segment.length
 
     def reusable_length(self, length: int) -> int:

@@ -1,0 +1,51 @@
+"""What does a checkpoint offer, whatever its architecture?"""
+
+from typing import Literal, Protocol
+
+from nemotron_backend.model.network import Network
+from nemotron_backend.request import Decode, Precision
+
+Layout = Literal["views", "packed"]
+
+
+class Checkpoint(Protocol):
+    """A folder whose networks share what they can."""
+
+    @property
+    def context(self) -> int:
+        """How many tokens a sequence may have."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """How many token ids there are."""
+        ...
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """The nested networks, the whole one first."""
+        ...
+
+    @property
+    def precisions(self) -> tuple[Precision, ...]:
+        """What the stored weights can be rounded to."""
+        ...
+
+    @property
+    def decodes(self) -> tuple[Decode, ...]:
+        """The decode modes that its networks are able to do."""
+        ...
+
+    @property
+    def num_shared_bytes(self) -> int:
+        """Bytes of the weights read so far that networks use together."""
+        ...
+
+    @property
+    def num_packed_bytes(self) -> int:
+        """Bytes of packed copies of all its networks; 0 where there is no choice of layout."""
+        ...
+
+    def network(self, size: str, precision: Precision, layout: Layout) -> Network:
+        """One of the networks. Raises CheckpointError, UnknownSize, UnavailablePrecision."""
+        ...

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nemotron_app import __version__
 from nemotron_app.conversion import add_extract, add_quantize, extract_size, quantize_checkpoint
+from nemotron_app.evaluation_flags import add_evaluate
 
 if TYPE_CHECKING:
     from nemotron_app.settings import Settings
@@ -17,7 +18,9 @@ _SERVER = "http://127.0.0.1:7860"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; what a command needs is imported by it alone, so that the others start quickly."""
-    given = _parser(sys.argv[1:] if arguments is None else list(arguments))
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    given = _parser(words)
+    given.words = words[1:]
     return _COMMANDS[given.command](given)
 
 
@@ -41,6 +44,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     add.add_argument("--scope", default="", help="what its keys may do; all if unset")
     add_extract(commands)
     add_quantize(commands)
+    add_evaluate(commands)
     for command, reader in {"serve": serve, "service": add}.items():
         # Only then are the settings imported.
         if arguments[:1] == [command]:
@@ -95,6 +99,12 @@ def _add_service(given: argparse.Namespace) -> int:
     return add_service(settings, given.name, tier=given.tier, scope=given.scope)
 
 
+def _evaluate(given: argparse.Namespace) -> int:
+    from nemotron_app.evaluate import run
+
+    return run(given)
+
+
 def _settings(given: argparse.Namespace) -> "Settings | None":
     """The settings among what was given; None if they are wrong, which is told."""
     from nemotron_app.settings import BadSetting, Settings, read_settings
@@ -116,6 +126,7 @@ _COMMANDS = {
     "service": _add_service,
     "extract": extract_size,
     "quantize": quantize_checkpoint,
+    "evaluate": _evaluate,
 }
 
 if __name__ == "__main__":

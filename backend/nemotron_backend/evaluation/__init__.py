@@ -1,0 +1,1 @@
+"""How well, and how fast, does each variant answer questions that have one right answer?"""

@@ -15,9 +15,10 @@ from nemotron_app.errors import EXPECTED, problem_of
 from nemotron_app.presence import ClientLeft, while_connected
 from nemotron_app.record import Record, record_of
 from nemotron_app.tally import Tally
+from nemotron_app.wire.answer import ChatChunkChoice, Evidence, TextChoice
 from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.envelope import Envelope
-from nemotron_app.wire.evidence import trace_of
+from nemotron_app.wire.evidence import canvas_of, trace_of
 from nemotron_backend.request import Delta
 
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -38,7 +39,7 @@ async def events(
             for chunk in writer.chunks(delta):
                 yield _event(chunk)
     if envelope.asked.include_usage:
-        yield _event(envelope.last_chunk([], tally, []))
+        yield _event(envelope.last_chunk([], tally, {}))
 
 
 class _Writer:
@@ -59,18 +60,26 @@ class _Writer:
         self._lengths[delta.index] = offset + len(delta.text)
         self._num_finished += delta.finish is not None
         choice = form.chunk(delta, logprobs=asked.wants_logprobs, offset=offset)
-        trace = trace_of(delta) if asked.show_trace else []
+        evidence = _evidence(delta, asked)
         if self._num_finished == asked.num_answers and not asked.include_usage:
-            yield self._envelope.last_chunk([choice], self._tally, trace)
-        elif _has_news(delta, asked):
-            more = {"nvext": {"trace": trace}} if trace else {}
+            yield self._envelope.last_chunk([choice], self._tally, evidence)
+        elif _has_news(choice) or "trace" in evidence:
+            more = {"nvext": evidence} if evidence else {}
             yield self._envelope.chunk([choice], self._tally, **more)
+        if delta.canvas is not None:
+            canvas = canvas_of(delta.index, delta.canvas)
+            yield self._envelope.chunk([], self._tally, nvext={"canvas": canvas})
 
 
-def _has_news(delta: Delta, asked: Asked) -> bool:
-    said = delta.text or delta.reasoning or delta.finish
-    shown = (asked.wants_logprobs and delta.tokens) or (asked.show_trace and delta.trace)
-    return bool(said or shown)
+def _evidence(delta: Delta, asked: Asked) -> Evidence:
+    evidence: Evidence = {"size": delta.size} if delta.size else {}
+    if asked.show_trace and (trace := trace_of(delta)):
+        evidence["trace"] = trace
+    return evidence
+
+
+def _has_news(choice: ChatChunkChoice | TextChoice) -> bool:
+    return bool(choice.get("delta") or choice.get("text") or choice["logprobs"] or choice["finish_reason"])
 
 
 def _event(content: bytes) -> bytes:

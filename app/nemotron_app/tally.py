@@ -21,6 +21,7 @@ class Tally:
         self.usages: dict[int, Usage] = {}
         self.finish_reasons: list[FinishReason] = []
         self.verifications: list[Verification] = []
+        self.notices: list[str] = []
         self._num_seen: Counter[int] = Counter()
 
     def add(self, delta: Delta) -> None:
@@ -30,6 +31,8 @@ class Tally:
             self.usages[delta.index] = delta.usage
         if delta.finish is not None:
             self.finish_reasons.append(delta.finish)
+        if delta.notice and delta.notice not in self.notices:
+            self.notices.append(delta.notice)
         self.verifications += [_verified(forward) for forward in delta.trace if forward.kind == "verify"]
 
     @property

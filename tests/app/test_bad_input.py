@@ -27,6 +27,9 @@ async def refused(api: httpx.AsyncClient, content: bytes, status: int = 400) -> 
     return error
 
 
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
 def message(**fields: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": "hi"} | fields]}
 
@@ -46,7 +49,9 @@ def message(**fields: Any) -> dict[str, Any]:
         (message(content=[{"type": "input_audio"}]), "messages[0].content[0].type"),
         (message(content=[{"type": "text"}]), "messages[0].content[0].text"),
         (message(content=[{"type": "text", "text": 1}]), "messages[0].content[0].text"),
-        (message(role="assistant", tool_calls=[{"id": "1"}]), "messages[0].tool_calls"),
+        (message(role="assistant", tool_calls=[{"id": "1"}]), "messages[0].tool_calls[0].function"),
+        (message(role="assistant", tool_calls=[CALL]), "messages[0].tool_calls"),
+        (message(role="tool", tool_call_id="1"), "messages[0].role"),
         ({"model": ""}, "model"),
         ({"model": None}, "model"),
         ({"model": "m" * 257}, "model"),
@@ -218,7 +223,18 @@ async def test_an_impossible_knob_is_told_what_is_possible(
         ({"reasoning_budget": 5}, "reasoning_budget"),
         ({"reasoning_effort": "high"}, "reasoning_effort"),
         ({"chat_template_kwargs": {"enable_thinking": True}}, "chat_template_kwargs.enable_thinking"),
+        (
+            {"chat_template_kwargs": {"truncate_history_thinking": False}},
+            "chat_template_kwargs.truncate_history_thinking",
+        ),
+        ({"thinking_token_budget": 5}, "thinking_token_budget"),
         ({"nvext": {"max_thinking_tokens": 5}}, "nvext.max_thinking_tokens"),
+        ({"nvext": {"thinking_grace": 5}}, "nvext.thinking_grace"),
+        ({"nvext": {"handover": "prefill"}}, "nvext.handover"),
+        ({"nvext": {"num_steps": 4}}, "nvext.num_steps"),
+        ({"nvext": {"order": "leftmost"}}, "nvext.order"),
+        ({"nvext": {"drafting": "linear"}}, "nvext.drafting"),
+        ({"nvext": {"acceptance": "match"}}, "nvext.acceptance"),
         ({"nvext": {"block_length": 32}}, "nvext.block_length"),
         ({"nvext": {"threshold": 0.9}}, "nvext.threshold"),
     ],

@@ -11,6 +11,7 @@ from nemotron_app.wire.answer import ChatChunk, ChatCompletion
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.form import ChatForm
+from nemotron_app.wire.tool_calls import offered_tools
 
 router = APIRouter()
 
@@ -24,4 +25,6 @@ async def create_chat_completion(
     request: Request, body: Annotated[ChatBody, Depends(body_of(ChatBody))], gateway: Here
 ) -> Response:
     """Answer a conversation."""
-    return gateway.answer(request, await gateway.translator.chat(body), ChatForm())
+    asked = await gateway.translator.chat(body)
+    form = ChatForm(offered_tools(body), is_single=body.parallel_tool_calls is False)
+    return gateway.answer(request, asked, form)

@@ -10,6 +10,7 @@ from nemotron_app.gateway import Gateway, Here
 from nemotron_app.routes.documents import body_document, failures
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.conversation import conversation_of
+from nemotron_app.wire.thinking import habit_of
 from nemotron_app.wire.tokens import DetokenizeBody, TokenizeBody
 from nemotron_backend.catalog import Model
 from nemotron_backend.request import Prompt, Text
@@ -42,7 +43,7 @@ async def tokenize(
 ) -> TokenizeAnswer:
     """Token ids of a prompt, or of messages after the model's chat template."""
     model = _model(body.model, gateway)
-    tokens = await gateway.engine.tokenize(model.id, _prompt(body))
+    tokens = await gateway.engine.tokenize(model.id, _prompt(body, model))
     return {"tokens": list(tokens), "count": len(tokens), "max_model_len": model.context}
 
 
@@ -64,9 +65,10 @@ def _model(name: str, gateway: Gateway) -> Model:
     return gateway.catalog.find(name.partition(":")[0])
 
 
-def _prompt(body: TokenizeBody) -> Prompt:
+def _prompt(body: TokenizeBody, model: Model) -> Prompt:
     if body.messages is not None and body.prompt is None:
-        return conversation_of(body.messages)
+        reflection = habit_of(model, body.chat_template_kwargs)
+        return conversation_of(body.messages, model, reflection, body.tools or ())
     if body.prompt is not None and body.messages is None:
         return Text(text=body.prompt)
     raise BadRequest("send either prompt or messages", param="prompt")

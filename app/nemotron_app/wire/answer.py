@@ -38,12 +38,47 @@ class TextLogprobs(TypedDict):
     text_offset: list[int]
 
 
+class FunctionCall(TypedDict):
+    """Which function is called; `arguments` is a JSON object in a string."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallAnswer(TypedDict):
+    """A call that the caller shall make."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class FunctionCallDelta(TypedDict):
+    """A function's name once, then its arguments piece by piece."""
+
+    name: NotRequired[str]
+    arguments: str
+
+
+class ToolCallDelta(TypedDict):
+    """What is new in a call; the first of one has its id."""
+
+    index: int
+    id: NotRequired[str]
+    type: NotRequired[Literal["function"]]
+    function: FunctionCallDelta
+
+
+AnswerEnd = Literal["stop", "length", "tool_calls"]
+
+
 class ChatMessageAnswer(TypedDict):
     """What the model said; both names of its thoughts are given when it had any."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    tool_calls: NotRequired[list[ToolCallAnswer]]
     reasoning_content: NotRequired[str]
     reasoning: NotRequired[str]
 
@@ -55,6 +90,7 @@ class ChatDelta(TypedDict, total=False):
     content: str
     reasoning_content: str
     reasoning: str
+    tool_calls: list[ToolCallDelta]
 
 
 class ChatChoice(TypedDict):
@@ -63,7 +99,7 @@ class ChatChoice(TypedDict):
     index: int
     message: ChatMessageAnswer
     logprobs: ChatLogprobs | None
-    finish_reason: FinishReason
+    finish_reason: AnswerEnd
 
 
 class ChatChunkChoice(TypedDict):
@@ -72,7 +108,7 @@ class ChatChunkChoice(TypedDict):
     index: int
     delta: ChatDelta
     logprobs: ChatLogprobs | None
-    finish_reason: FinishReason | None
+    finish_reason: AnswerEnd | None
 
 
 class TextChoice(TypedDict):
@@ -108,8 +144,19 @@ class UsageAnswer(TypedDict):
     completion_tokens_details: CompletionDetails
 
 
+class PhaseAnswer(TypedDict):
+    """A stretch of the choice `index` that one size made; both times count from its beginning."""
+
+    index: int
+    kind: str
+    size: str
+    tokens: int
+    ttft_ms: float
+    ms: float
+
+
 class Metrics(TypedDict):
-    """How a call went, as the engine measured it."""
+    """How a call went, as the engine measured it; `phases` where the model thought first."""
 
     ttft_ms: float
     tokens_per_second: float
@@ -117,6 +164,18 @@ class Metrics(TypedDict):
     tokens_per_forward: float
     queue_ms: float
     total_ms: float
+    phases: NotRequired[list[PhaseAnswer]]
+
+
+class ThinkingAnswer(TypedDict):
+    """How thinking was set, under the names that a request has for it."""
+
+    enable_thinking: bool
+    truncate_history_thinking: bool
+    reasoning_budget: int
+    thinking_grace: int
+    handover: str
+    effort: str
 
 
 class Recipe(TypedDict):
@@ -127,6 +186,7 @@ class Recipe(TypedDict):
     max_tokens: int
     sampling: dict[str, Any]
     decoding: dict[str, Any]
+    thinking: NotRequired[ThinkingAnswer]
     versions: dict[str, str]
 
 
@@ -147,12 +207,34 @@ class ForwardAnswer(TypedDict):
     tokens: list[TracedTokenAnswer]
 
 
+class CanvasTokenAnswer(TypedDict):
+    """A place that is being filled in; a masked one has no text."""
+
+    text: str
+    state: str
+
+
+class CanvasAnswer(TypedDict):
+    """The places of the choice `index` behind its certain tokens, from `position` on."""
+
+    index: int
+    position: int
+    tokens: list[CanvasTokenAnswer]
+
+
 class Evidence(TypedDict, total=False):
-    """NVIDIA's extension object in an answer: how it was made."""
+    """NVIDIA's extension object in an answer: how it was made.
+
+    In a stream `size` is the one that made the chunk, where two take turns, and a `canvas` has a chunk of
+    its own. A `notice` says what the variant lacks and had to do without.
+    """
 
     metrics: Metrics
     recipe: Recipe
     trace: list[ForwardAnswer]
+    size: str
+    canvas: CanvasAnswer
+    notice: str
 
 
 class ChatCompletion(TypedDict):

@@ -10,7 +10,7 @@ class Asked:
     """One call: a request to the engine for each of its prompts, all of one variant.
 
     `num_prompt_tokens` is known only where the caller wants usage before the end. `has_limit` says that
-    the caller, not a default, chose how long an answer may be.
+    the caller, not a default, chose how long an answer may be, `has_switch` that the model might think.
     """
 
     id: str
@@ -21,6 +21,7 @@ class Asked:
     num_prompt_tokens: int | None
     has_limit: bool
     show_trace: bool
+    has_switch: bool = False
 
     @property
     def variant(self) -> Variant:

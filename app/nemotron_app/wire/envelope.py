@@ -37,9 +37,9 @@ class Envelope:
             body["usage"] = running_usage(self.asked.num_prompt_tokens, tally.num_tokens)
         return msgspec.json.encode(body | more)
 
-    def last_chunk(self, choices: Sequence[Any], tally: Tally, trace: list[ForwardAnswer]) -> bytes:
-        """The chunk that ends a stream: with the evidence, and the usage where it was asked for."""
-        more = self._evidence(tally, trace)
+    def last_chunk(self, choices: Sequence[Any], tally: Tally, own: Evidence) -> bytes:
+        """The chunk that ends a stream: all the evidence beside its own, and the usage if asked for."""
+        more = self._evidence(tally, own)
         if self.asked.include_usage:
             more["usage"] = self._usage(tally)
         return self.chunk(choices, tally, **more)
@@ -51,7 +51,8 @@ class Envelope:
             "choices": [self.form.whole(choice, logprobs=logprobs) for choice in choices],
             "usage": self._usage(tally),
         }
-        return msgspec.json.encode(body | self._evidence(tally, trace))
+        own: Evidence = {"trace": trace} if self.asked.show_trace else {}
+        return msgspec.json.encode(body | self._evidence(tally, own))
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
@@ -65,13 +66,16 @@ class Envelope:
     def _usage(self, tally: Tally) -> object:
         return usage_of(tally.usages, self.asked.requests[0].num_choices, tally.verifications)
 
-    def _evidence(self, tally: Tally, trace: list[ForwardAnswer]) -> dict[str, object]:
+    def _evidence(self, tally: Tally, own: Evidence) -> dict[str, object]:
         nvext: Evidence = {
             "metrics": metrics_of(tally.usages),
             "recipe": recipe_of(self.asked, self.maker.versions),
+            **own,
         }
         if self.asked.show_trace:
-            nvext["trace"] = trace
+            nvext.setdefault("trace", [])
+        if tally.notices:
+            nvext["notice"] = " ".join(tally.notices)
         speculation = speculation_of(tally.verifications)
         evidence: dict[str, object] = {"nvext": nvext}
         return evidence | {"metrics": speculation} if speculation else evidence

@@ -4,9 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from nemotron_app.tally import Verification
-from nemotron_app.wire.answer import ForwardAnswer, Metrics, Recipe, UsageAnswer
+from nemotron_app.wire.answer import (
+    CanvasAnswer,
+    ForwardAnswer,
+    Metrics,
+    PhaseAnswer,
+    Recipe,
+    ThinkingAnswer,
+    UsageAnswer,
+)
 from nemotron_app.wire.asked import Asked
-from nemotron_backend.request import Delta, Usage
+from nemotron_backend.request import Canvas, Conversation, Delta, Phase, Thinking, Usage
 
 
 def usage_of(
@@ -48,13 +56,27 @@ def metrics_of(usages: Mapping[int, Usage]) -> Metrics:
     completion = sum(usage.completion_tokens for usage in all_usages)
     forwards = sum(usage.forwards for usage in all_usages)
     after_first = max(0, completion - len(all_usages))
-    return {
+    metrics: Metrics = {
         "ttft_ms": round(first, 3),
         "tokens_per_second": round(1000 * after_first / (total - first), 3) if total > first else 0.0,
         "forwards": forwards,
         "tokens_per_forward": round(completion / (forwards + len(all_usages)), 4),
         "queue_ms": round(min(usage.queue_milliseconds for usage in all_usages), 3),
         "total_ms": round(total, 3),
+    }
+    if phases := [_phase(index, phase) for index, usage in usages.items() for phase in usage.phases]:
+        metrics["phases"] = phases
+    return metrics
+
+
+def _phase(index: int, phase: Phase) -> PhaseAnswer:
+    return {
+        "index": index,
+        "kind": phase.kind,
+        "size": phase.size,
+        "tokens": phase.num_tokens,
+        "ttft_ms": round(phase.first_token_milliseconds, 3),
+        "ms": round(phase.milliseconds, 3),
     }
 
 
@@ -64,13 +86,27 @@ def recipe_of(asked: Asked, versions: Mapping[str, str]) -> Recipe:
     sampling = asdict(request.sampling)
     seed = sampling.pop("seed")
     sampling["logit_bias"] = {str(token): bias for token, bias in request.sampling.logit_bias}
-    return {
+    recipe: Recipe = {
         "variant": str(request.variant),
         "seed": seed,
         "max_tokens": request.stopping.max_tokens,
         "sampling": sampling,
         "decoding": asdict(request.decoding),
         "versions": dict(versions),
+    }
+    if asked.has_switch and isinstance(request.prompt, Conversation):
+        recipe["thinking"] = _thinking(request.prompt, request.thinking)
+    return recipe
+
+
+def _thinking(conversation: Conversation, thinking: Thinking) -> ThinkingAnswer:
+    return {
+        "enable_thinking": conversation.is_thinking,
+        "truncate_history_thinking": not conversation.keeps_thoughts,
+        "reasoning_budget": thinking.budget,
+        "thinking_grace": thinking.grace,
+        "handover": thinking.handover,
+        "effort": conversation.effort,
     }
 
 
@@ -87,3 +123,15 @@ def trace_of(delta: Delta) -> list[ForwardAnswer]:
         }
         for forward in delta.trace
     ]
+
+
+def canvas_of(index: int, canvas: Canvas) -> CanvasAnswer:
+    """What is being filled in; a token may end inside a character, which shows as the replacement sign."""
+    return {
+        "index": index,
+        "position": canvas.position,
+        "tokens": [
+            {"text": token.bytes.decode("utf-8", errors="replace"), "state": token.state}
+            for token in canvas.tokens
+        ],
+    }

@@ -3,7 +3,7 @@
 Unknown fields are taken in and dropped: only what stands here can reach an engine.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -55,8 +55,40 @@ class NvExt(Wire):
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="Confidence from which a token is revealed with the surest one."
     )
+    num_steps: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Forwards that fill a block in, each an even share of it, instead of a threshold.",
+    )
+    order: Literal["confidence", "leftmost"] | None = Field(
+        default=None, description="Which of the masked tokens comes first."
+    )
+    drafting: Literal["linear", "quadratic"] | None = Field(
+        default=None, description="Draft and verify in turns, or both in one forward."
+    )
+    acceptance: Literal["match", "rejection"] | None = Field(
+        default=None, description="Which drafted tokens stand: those that would have been drawn, or more."
+    )
+    canvas: bool = Field(
+        default=False, description="Stream what is being filled in, before any of it is certain."
+    )
     max_thinking_tokens: int | None = Field(
-        default=None, ge=-1, le=MAX_INT, description="Most tokens of thinking."
+        default=None,
+        ge=-1,
+        le=MAX_INT,
+        description="Most tokens of thinking, and a tenth more so that a line can end; -1 sets no limit.",
+    )
+    thinking_grace: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_INT,
+        description="Tokens of thinking past its budget, at most, so that a line can end.",
+    )
+    handover: Literal["prefill", "state"] | None = Field(
+        default=None,
+        description="How the answering size takes over from `thinking_size`: it reads all tokens anew, which "
+        "is exact, or goes on from the other's state, which is quicker.",
     )
     trace: bool = Field(default=False, description="Answer with a record of every forward.")
 

@@ -1,10 +1,20 @@
 """How do chat and plain completions differ in what they answer?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nemotron_app.wire.answer import ChatChoice, ChatChunkChoice, ChatDelta, ChatMessageAnswer, TextChoice
+from nemotron_app.wire.answer import (
+    AnswerEnd,
+    ChatChoice,
+    ChatChunkChoice,
+    ChatDelta,
+    ChatMessageAnswer,
+    TextChoice,
+)
+from nemotron_app.wire.chat import ToolSpec
 from nemotron_app.wire.logprobs import chat_logprobs, text_logprobs
+from nemotron_app.wire.tool_calls import Heard, ToolCallReader, whole_calls
 from nemotron_backend.request import Delta, FinishReason, Token
 
 
@@ -27,7 +37,7 @@ class Choice:
 
 
 class Form(Protocol):
-    """One of the two shapes. `offset` is the length of a choice's text before the delta."""
+    """One of the two shapes, for one call. `offset` is the length of a choice's text before the delta."""
 
     id_prefix: str
     object: str
@@ -47,11 +57,16 @@ class Form(Protocol):
 
 
 class ChatForm:
-    """Messages."""
+    """Messages. Where `tools` were offered, the text may call them; all calls are taken, or the first."""
 
     id_prefix = "chatcmpl-"
     object = "chat.completion"
     chunk_object = "chat.completion.chunk"
+
+    def __init__(self, tools: Sequence[ToolSpec] = (), *, is_single: bool = False) -> None:
+        self._tools = tools
+        self._is_single = is_single
+        self._readers: dict[int, ToolCallReader] = {}
 
     def opening(self, index: int) -> ChatChunkChoice:
         delta: ChatDelta = {"role": "assistant", "content": ""}
@@ -61,29 +76,45 @@ class ChatForm:
         news: ChatDelta = {}
         if delta.reasoning:
             news["reasoning_content"] = news["reasoning"] = delta.reasoning
-        if delta.text:
-            news["content"] = delta.text
+        heard = self._hear(delta)
+        if heard.text:
+            news["content"] = heard.text
+        if heard.calls:
+            news["tool_calls"] = heard.calls
         return {
             "index": delta.index,
             "delta": news,
             "logprobs": chat_logprobs(delta.tokens) if logprobs and delta.tokens else None,
-            "finish_reason": delta.finish,
+            "finish_reason": self._end(delta.index, delta.finish) if delta.finish else None,
         }
 
     def whole(self, choice: Choice, *, logprobs: bool) -> ChatChoice:
-        message: ChatMessageAnswer = {
-            "role": "assistant",
-            "content": "".join(choice.text),
-            "refusal": None,
-        }
+        heard = self._hear(Delta(index=choice.index, text="".join(choice.text), finish=choice.finish))
+        message: ChatMessageAnswer = {"role": "assistant", "content": heard.text, "refusal": None}
+        if heard.calls:
+            message["tool_calls"] = whole_calls(heard.calls)
+            message["content"] = heard.text or None
         if reasoning := "".join(choice.reasoning):
             message["reasoning_content"] = message["reasoning"] = reasoning
         return {
             "index": choice.index,
             "message": message,
             "logprobs": chat_logprobs(choice.tokens) if logprobs else None,
-            "finish_reason": choice.finish,
+            "finish_reason": self._end(choice.index, choice.finish),
         }
+
+    def _hear(self, delta: Delta) -> Heard:
+        if not self._tools:
+            return Heard(text=delta.text)
+        if delta.index not in self._readers:
+            self._readers[delta.index] = ToolCallReader(self._tools, is_single=self._is_single)
+        reader = self._readers[delta.index]
+        heard = reader.push(delta.text)
+        return heard + reader.finish(is_whole=delta.finish == "stop") if delta.finish else heard
+
+    def _end(self, index: int, finish: FinishReason) -> AnswerEnd:
+        has_called = index in self._readers and self._readers[index].num_calls > 0
+        return "tool_calls" if has_called and finish == "stop" else finish
 
 
 class TextForm:

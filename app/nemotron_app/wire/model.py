@@ -70,6 +70,7 @@ class ModelAnswer(TypedDict):
     max_model_len: int
     sampling: SamplingAnswer
     reasoning: ReasoningAnswer | None
+    tools: bool
     repositories: list[RepositoryAnswer]
     served: bool
     variants: list[str]
@@ -139,6 +140,7 @@ def describe_model(
         "max_model_len": model.context,
         "sampling": _sampling(model),
         "reasoning": _reasoning(model),
+        "tools": bool(model.tools),
         "repositories": [{"repository": c.repository, "precision": c.precision} for c in model.checkpoints],
         "served": bool(variants),
         "variants": variants,

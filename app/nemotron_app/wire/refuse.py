@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from nemotron_app.errors import BadRequest
-from nemotron_app.wire.chat import ChatBody
+from nemotron_app.wire.chat import ChatBody, TemplateArguments
 from nemotron_app.wire.completion import CompletionBody
+from nemotron_app.wire.fields import NvExt
 from nemotron_backend.catalog import Model
 
-_NO_TOOLS = "tool calls are not served yet"
+_NO_FUNCTIONS = "functions became tools; send `tools`"
+_NO_FORCE = "a call cannot be forced here; send `auto` or `none`"
 _NO_GRAMMAR = "answers bound to a grammar or schema are not served yet"
 _NO_CODE = "a server takes no code, adapters or sessions from a request"
 _NO_AUDIO = "only text is served"
 
 _REFUSED: Mapping[str, str] = {
-    "tools": _NO_TOOLS,
-    "functions": _NO_TOOLS,
-    "function_call": _NO_TOOLS,
+    "functions": _NO_FUNCTIONS,
+    "function_call": _NO_FUNCTIONS,
     "regex": _NO_GRAMMAR,
     "ebnf": _NO_GRAMMAR,
     "json_schema": _NO_GRAMMAR,
@@ -46,8 +47,6 @@ def refuse_known(extras: Mapping[str, Any]) -> None:
     for name, value in extras.items():
         if name in _REFUSED and value:
             raise BadRequest(f"{name}: {_REFUSED[name]}", param=name, code="unsupported_field")
-    if extras.get("tool_choice") not in (None, "none", "auto"):
-        raise BadRequest(f"tool_choice: {_NO_TOOLS}", param="tool_choice", code="unsupported_field")
     if extras.get("modalities") not in (None, [], ["text"]):
         raise BadRequest(f"modalities: {_NO_AUDIO}", param="modalities", code="unsupported_field")
 
@@ -59,20 +58,33 @@ def refuse_format(body: ChatBody) -> None:
         raise BadRequest(message, param="response_format", code="unsupported_field")
 
 
+def refuse_tools(body: ChatBody, model: Model) -> None:
+    """Tools of a model that knows none, and calls that must be made."""
+    if body.tools and not model.tools:
+        message = f"tools: {model.id} was not taught to call any"
+        raise BadRequest(message, param="tools", code="unsupported_field")
+    if body.tool_choice not in (None, "none", "auto"):
+        raise BadRequest(f"tool_choice: {_NO_FORCE}", param="tool_choice", code="unsupported_field")
+
+
 def refuse_thinking(body: ChatBody, model: Model) -> None:
-    """Thinking, which no model that is served here can be told about."""
-    arguments = body.chat_template_kwargs
+    """Thinking of a model that does not."""
+    arguments, nvext = body.chat_template_kwargs or TemplateArguments(), body.nvext or NvExt()
     asked = {
-        "chat_template_kwargs.enable_thinking": bool(arguments and arguments.enable_thinking),
-        "chat_template_kwargs.reasoning_budget": _is_limit(arguments.reasoning_budget if arguments else None),
+        "chat_template_kwargs.enable_thinking": arguments.enable_thinking is True,
+        "chat_template_kwargs.reasoning_budget": _is_limit(arguments.reasoning_budget),
+        "chat_template_kwargs.truncate_history_thinking": arguments.truncate_history_thinking is False,
         "reasoning_budget": _is_limit(body.reasoning_budget),
+        "thinking_token_budget": _is_limit(body.thinking_token_budget),
         "reasoning_effort": body.reasoning_effort not in (None, "none"),
-        "nvext.max_thinking_tokens": _is_limit(body.nvext.max_thinking_tokens if body.nvext else None),
+        "nvext.max_thinking_tokens": _is_limit(nvext.max_thinking_tokens),
+        "nvext.thinking_grace": _is_limit(nvext.thinking_grace),
+        "nvext.handover": nvext.handover is not None,
     }
-    reason = "does not think" if model.reasoning is None else "cannot be told here how to think yet"
     for param, is_asked in asked.items():
         if is_asked:
-            raise BadRequest(f"{param}: {model.id} {reason}", param=param, code="unsupported_field")
+            message = f"{param}: {model.id} does not think"
+            raise BadRequest(message, param=param, code="unsupported_field")
 
 
 def _is_limit(num_tokens: int | None) -> bool:

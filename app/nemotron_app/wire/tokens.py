@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from nemotron_app.wire.chat import ChatMessage
+from nemotron_app.wire.chat import ChatMessage, TemplateArguments, ToolSpec
 from nemotron_app.wire.fields import TokenId, Wire
 
 
@@ -12,6 +12,8 @@ class TokenizeBody(Wire):
     model: str = Field(min_length=1, max_length=256)
     prompt: str | None = None
     messages: list[ChatMessage] | None = Field(default=None, min_length=1, max_length=4096)
+    chat_template_kwargs: TemplateArguments | None = None
+    tools: list[ToolSpec] | None = Field(default=None, max_length=128)
 
 
 class DetokenizeBody(Wire):

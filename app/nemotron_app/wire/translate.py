@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nemotron_app.errors import BadRequest
 from nemotron_app.wire.asked import Asked
@@ -10,9 +11,11 @@ from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.conversation import conversation_of
 from nemotron_app.wire.decoding import decoding_of
-from nemotron_app.wire.fields import GenerationBody, StreamOptions
-from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_thinking
+from nemotron_app.wire.fields import GenerationBody, NvExt, StreamOptions
+from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_tools
 from nemotron_app.wire.sampling import sampling_of, stopping_of
+from nemotron_app.wire.thinking import reflection_of
+from nemotron_app.wire.tool_calls import offered_tools
 from nemotron_app.wire.variant import resolve
 from nemotron_backend.catalog import Catalog, Model
 from nemotron_backend.engine import Engine
@@ -27,6 +30,8 @@ from nemotron_backend.request import (
 
 # No byte-level vocabulary makes more tokens than bytes; a template adds a few a message.
 _TEMPLATE_TOKENS = 64
+# What a template makes of tools is longer than they are, so they are counted.
+_MANY_TOKENS = 1 << 40
 
 
 class Translator:
@@ -43,11 +48,15 @@ class Translator:
         refuse_format(body)
         variant = resolve(body, self._catalog, self._engine)
         model = self._catalog.find(variant.model)
-        refuse_thinking(body, model)
+        refuse_tools(body, model)
+        reflection = reflection_of(body, model, variant)
+        conversation = conversation_of(body.messages, model, reflection, offered_tools(body))
         top = (body.top_logprobs or 0) if body.logprobs else None
         if body.top_logprobs and not body.logprobs:
             raise BadRequest("top_logprobs needs logprobs to be true", param="top_logprobs")
-        return await self._asked(body, variant, (conversation_of(body.messages),), top, _limit(body))
+        asked = await self._asked(body, variant, (conversation,), top, _limit(body))
+        requests = tuple(replace(request, thinking=reflection.thinking) for request in asked.requests)
+        return replace(asked, requests=requests, has_switch=model.reasoning is not None)
 
     async def completion(self, body: CompletionBody) -> Asked:
         """What a completion body asks. Raises as `chat` does."""
@@ -71,7 +80,7 @@ class Translator:
         options = body.stream_options or StreamOptions()
         call_id = secrets.token_hex(12)
         sampling = sampling_of(body, model)
-        show_trace = body.nvext is not None and body.nvext.trace
+        nvext = body.nvext or NvExt()
         requests = [
             GenerationRequest(
                 id=f"{call_id}-{place}",
@@ -82,8 +91,9 @@ class Translator:
                 num_choices=num_choices,
                 num_top_logprobs=num_top_logprobs,
                 # Acceptance is counted from the trace, also for a caller who does not look at it.
-                trace=show_trace or variant.decode == "self-speculation",
+                trace=nvext.trace or variant.decode == "self-speculation",
                 decoding=decoding,
+                canvas=nvext.canvas and bool(body.stream),
             )
             for place, prompt in enumerate(prompts)
         ]
@@ -95,7 +105,7 @@ class Translator:
             include_usage=options.include_usage or options.continuous_usage_stats,
             num_prompt_tokens=await self._count(model, prompts) if options.continuous_usage_stats else None,
             has_limit=limit is not None,
-            show_trace=show_trace,
+            show_trace=nvext.trace,
         )
 
     def _check_choices(self, num_choices: int, num_prompts: int) -> None:
@@ -121,7 +131,9 @@ class Translator:
 def _most_tokens(prompt: Prompt) -> int:
     """A bound that costs nothing, so that most requests are not tokenised twice."""
     match prompt:
-        case Conversation(messages=messages):
+        case Conversation(messages=messages, tools=tools):
+            if tools or any(message.tool_calls for message in messages):
+                return _MANY_TOKENS
             return sum(len(m.content.encode()) + len(m.reasoning.encode()) for m in messages) + (
                 _TEMPLATE_TOKENS * (1 + len(messages))
             )

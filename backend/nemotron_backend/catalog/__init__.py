@@ -3,7 +3,7 @@
 The facts are data: one TOML file a family beside this module, read into the types of `entry`.
 """
 
-from nemotron_backend.catalog.entry import Model, Size
+from nemotron_backend.catalog.entry import Model, Reasoning, Size
 from nemotron_backend.catalog.files import InvalidCatalog
 from nemotron_backend.catalog.recognise import recognise
 from nemotron_backend.catalog.resolve import Catalog, Knobs, ModelNotServed, UnavailableKnob, UnknownModel
@@ -14,6 +14,7 @@ __all__ = [
     "Knobs",
     "Model",
     "ModelNotServed",
+    "Reasoning",
     "Size",
     "UnavailableKnob",
     "UnknownModel",

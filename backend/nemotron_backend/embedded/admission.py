@@ -22,7 +22,7 @@ _MOST_STATES = 1 + MOST_SNAPSHOTS
 
 def bytes_needed(sequence: Sequence, network: Network) -> int:
     """Cache memory of the longest answer that the sequence may get."""
-    return _token_bytes(sequence, network) + _state_bytes(network)
+    return tokens_needed(sequence, network) * network.cache_bytes_per_token + _state_bytes(network)
 
 
 def tokens_needed(sequence: Sequence, network: Network) -> int:
@@ -73,18 +73,15 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
     sequence.cache = ()
 
 
-def _token_bytes(sequence: Sequence, network: Network) -> int:
-    return tokens_needed(sequence, network) * network.cache_bytes_per_token
-
-
 def _state_bytes(network: Network) -> int:
     return _MOST_STATES * network.cache_bytes_per_sequence
 
 
 def _reuse(sequence: Sequence, match: Match, network: Network, memory: CacheMemory) -> bool:
     source, length = match.source, match.length
-    # A cache that starts small grows by half whenever it is full.
-    needed = _token_bytes(sequence, network) * 3 // 2 + _state_bytes(network)
+    # A cache that starts small grows by half whenever it is full, to a whole number of blocks.
+    places = blocks(tokens_needed(sequence, network) * 3 // 2)
+    needed = places * network.cache_bytes_per_token + _state_bytes(network)
     if isinstance(source, Prefix) and length * 2 >= len(source.token_ids):
         return _take_over(sequence, source, length, needed, memory)
     if not memory.reserve(needed, spare=source if isinstance(source, Prefix) else None):

@@ -42,6 +42,10 @@ class AnswerText:
             return self._release(cut, lambda start, end: start < end)
         return self._release(len(self._held) - self._num_undecided(), self._begins_in_final_text)
 
+    def stop_at(self, strings: tuple[str, ...]) -> None:
+        """The strings that end the text that comes from now on."""
+        self._stop_strings = strings
+
     def finish(self) -> Piece:
         """What was held back, now that no token follows; an incomplete last character is dropped."""
         if self.is_stopped:

@@ -11,6 +11,7 @@ from nemotron_backend.embedded.decode.pace import Pace
 from nemotron_backend.embedded.decode.view import View
 from nemotron_backend.embedded.messages import Submit
 from nemotron_backend.embedded.sampler import Sampler
+from nemotron_backend.embedded.thoughts import Thoughts
 from nemotron_backend.embedded.vocabulary import Vocabulary
 from nemotron_backend.request import Delta, FinishReason, Forward, Token, Usage, Variant
 
@@ -47,7 +48,8 @@ class Sequence:
         self.origin: Origin | None = None
         self._turn_end = _turn_end(submit.token_ids, vocabulary.ends)
         self._vocabulary = vocabulary
-        self._text = AnswerText(vocabulary, submit.stopping.strings)
+        self._thoughts = Thoughts(submit.stopping.thinking)
+        self._text = AnswerText(vocabulary, () if self._thoughts.are_open else submit.stopping.strings)
         self._view = View(
             is_asked=submit.canvas,
             filled="revealed" if submit.variant.decode == "diffusion" else "drafted",
@@ -150,12 +152,19 @@ class Sequence:
             self.finish = "stop"
             return [self._text.finish()]
         piece = self._text.push(token)
+        self.finish = self._finish_after(token.id)
+        return [piece] if self.finish is None else [piece, self._text.finish()]
+
+    def _finish_after(self, token_id: int) -> FinishReason | None:
         if self._text.is_stopped:
-            self.finish = "stop"
-        elif self.num_answered == self.stopping.max_tokens:
-            self.finish = "length"
-            return [piece, self._text.finish()]
-        return [piece]
+            return "stop"
+        if self._thoughts.are_open:
+            finish = self._thoughts.take(token_id)
+            if not self._thoughts.are_open:
+                self._text.stop_at(self.stopping.strings)
+            if finish is not None:
+                return finish
+        return "length" if self.num_answered == self.stopping.max_tokens else None
 
     def _usage(self, now: float) -> Usage:
         started = self._started if self._started is not None else now

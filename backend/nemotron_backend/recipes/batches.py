@@ -9,25 +9,26 @@ _POOL = 512
 _STRIDE = 7
 
 
-def batches(dialogues: Iterator[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:
+def batches(dialogues: Iterator[Dialogue], num_tokens: int, unit: int = 1) -> Iterator[list[Dialogue]]:
     """Dialogues of like length, so that little is padding; at most `num_tokens` a batch, padding included.
 
-    Dialogues that are longer than a batch are left out.
+    Lengths are counted in whole units. Dialogues that are longer than a batch are left out.
     """
     while True:
         pool = sorted(islice(dialogues, _POOL), key=len)
-        groups = list(_groups(pool, num_tokens))
+        groups = list(_groups(pool, num_tokens, unit))
         # Interleave short and long batches: sorted ones would teach one length for a hundred steps.
         for start in range(_STRIDE):
             yield from groups[start::_STRIDE]
 
 
-def _groups(pool: list[Dialogue], num_tokens: int) -> Iterator[list[Dialogue]]:
+def _groups(pool: list[Dialogue], num_tokens: int, unit: int) -> Iterator[list[Dialogue]]:
     group: list[Dialogue] = []
     for dialogue in pool:
-        if len(dialogue) > num_tokens:
+        length = -(-len(dialogue) // unit) * unit
+        if length > num_tokens:
             continue
-        if group and (len(group) + 1) * len(dialogue) > num_tokens:
+        if group and (len(group) + 1) * length > num_tokens:
             yield group
             group = []
         group.append(dialogue)

@@ -5,19 +5,22 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from nemotron_backend.recipes.muon import StackedMuon
+
 
 class Optimiser:
     """Both under one learning rate, which falls linearly to zero over the last `decay` of the steps."""
 
     def __init__(self, model: nn.Module, *, rate: float, num_steps: int, decay: float = 0.6) -> None:
-        matrices, others = _split(model)
+        matrices, stacks, others = _split(model)
         self._rate, self._num_steps, self._decay = rate, num_steps, decay
         # The scale that gives Muon's steps the size of AdamW's lets both share a rate.
         self._parts: tuple[torch.optim.Optimizer, ...] = (
             torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.97), weight_decay=0.0),
+            *([StackedMuon(stacks, lr=rate, weight_decay=0.05)] if stacks else []),
         )
-        self._parameters = [*matrices, *others]
+        self._parameters = [*matrices, *stacks, *others]
 
     def step(self, step: int) -> None:
         """Move along the gradients, then clear them."""
@@ -42,10 +45,16 @@ class Optimiser:
             part.load_state_dict(saved)
 
 
-def _split(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+def _split(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Matrices, stacks of matrices, and all else."""
     matrices: list[Tensor] = []
+    stacks: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in model.named_parameters():
-        inner = parameter.ndim == 2 and "embed" not in name and "head" not in name
-        (matrices if inner else others).append(parameter)
-    return matrices, others
+        if parameter.ndim == 2 and "embed" not in name and "head" not in name:
+            matrices.append(parameter)
+        elif parameter.ndim == 3 and "experts" in name:
+            stacks.append(parameter)
+        else:
+            others.append(parameter)
+    return matrices, stacks, others

@@ -1,0 +1,141 @@
+"""How is the elastic demonstration checkpoint made?
+
+`python -m nemotron_backend.recipes.elastic.train --out FOLDER` trains from scratch and can be stopped and
+started again at any time. Each step teaches the whole network the right answers, and one smaller size both
+these and what the whole network says.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from nemotron_backend.model.quantisation_recipe import recipe
+from nemotron_backend.recipes import tokenizer
+from nemotron_backend.recipes.batches import batches
+from nemotron_backend.recipes.dialogue import Dialogue, Script, corpus
+from nemotron_backend.recipes.elastic.lesson import IGNORED, LENGTH_UNIT, Lesson, distance, lesson
+from nemotron_backend.recipes.elastic.network import Elastic
+from nemotron_backend.recipes.elastic.rounding import rounded
+from nemotron_backend.recipes.elastic.saving import save
+from nemotron_backend.recipes.elastic.shape import CONFIG, Size, nested
+from nemotron_backend.recipes.optimiser import Optimiser
+from nemotron_backend.recipes.tasks import training
+
+_SEED = 2027
+_RATE = 3e-3
+_TOKENS = 3072
+_EVERY = 100
+_BALANCE = 2e-3
+_ROUNDED_FROM = 0.85  # of all steps: from there on, every other step sees NVFP4 weights
+
+
+def main() -> None:
+    """Read the command line, then train to the last step."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and resumable state")
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    train(options.out, options.steps)
+
+
+def train(out: Path, num_steps: int) -> None:
+    """Train, saving every hundred steps; goes on from what `out` holds."""
+    torch.manual_seed(_SEED)
+    script = Script(_tokenizer(out))
+    trainer = Trainer(num_steps)
+    first = trainer.resume(out)
+    started = time.monotonic()
+    for step, dialogues in enumerate(_stream(script, first), start=first):
+        if step == num_steps:
+            break
+        trainer.step(step, lesson(dialogues))
+        if (step + 1) % _EVERY == 0:
+            print(f"step {step + 1} {trainer.losses()} {time.monotonic() - started:.0f} s", flush=True)
+            trainer.save_state(out, step + 1)
+    save(trainer.model, CONFIG, out)
+
+
+class Trainer:
+    """The network, its optimiser, and the losses since they were last read."""
+
+    def __init__(self, num_steps: int) -> None:
+        self._whole, *self._nested = nested(CONFIG)
+        self._num_steps = num_steps
+        self.model = Elastic(self._whole.config)
+        self._optimiser = Optimiser(self.model, rate=_RATE, num_steps=num_steps)
+        self._recipe = recipe(self._whole.config, "nvfp4")
+        self._losses: dict[str, list[float]] = {}
+
+    def step(self, step: int, batch: Lesson) -> None:
+        """Move the weights once."""
+        small = self._nested[step % len(self._nested)]
+        with self._weights(step):
+            teacher = self._teach(batch, self._whole, None)
+            self._teach(batch, small, teacher)
+        self._optimiser.step(step)
+        for mixture in self.model.experts:
+            mixture.balance(_BALANCE * min(1.0, 2 * (1 - step / self._num_steps)))
+
+    def losses(self) -> str:
+        """Mean cross entropy of every size, which are forgotten then."""
+        read = " ".join(f"{name} {sum(held) / len(held):.4f}" for name, held in sorted(self._losses.items()))
+        self._losses.clear()
+        return read
+
+    def resume(self, out: Path) -> int:
+        """Take up the state in `out`; the number of steps done."""
+        with suppress(FileNotFoundError):
+            state = torch.load(out / "state.pt", weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self._optimiser.restore(state["optimiser"])
+            return int(state["step"])
+        return 0
+
+    def save_state(self, out: Path, step: int) -> None:
+        """Written beside and renamed, so that a kill at any moment leaves one whole state."""
+        part = out / "state.part"
+        state = {"step": step, "model": self.model.state_dict(), "optimiser": self._optimiser.state()}
+        torch.save(state, part)
+        part.replace(out / "state.pt")
+
+    def _weights(self, step: int) -> AbstractContextManager[None]:
+        is_rounded = step >= _ROUNDED_FROM * self._num_steps and step % 4 >= 2
+        return rounded(self.model, self._recipe) if is_rounded else nullcontext()
+
+    def _teach(self, batch: Lesson, size: Size, teacher: Tensor | None) -> Tensor:
+        """Add the gradients of one size; its logits."""
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = self.model(batch.token_ids, size).flatten(0, 1)
+            logits = self.model.logits(hidden[batch.rows], size)
+        loss = F.cross_entropy(logits, batch.targets, ignore_index=IGNORED)
+        self._losses.setdefault(size.name, []).append(loss.item())
+        if teacher is not None:
+            loss = 0.5 * loss + 0.5 * distance(logits, teacher, batch.targets)
+        torch.autograd.backward(loss)
+        return logits.detach()
+
+
+def _stream(script: Script, first: int) -> Iterator[list[Dialogue]]:
+    dialogues = script.dialogues(training(_SEED + 1), _SEED + 2)
+    return islice(batches(dialogues, _TOKENS, LENGTH_UNIT), first, None)
+
+
+def _tokenizer(out: Path) -> Tokenizer:
+    if not (out / "tokenizer.json").exists():
+        tokenizer.save(tokenizer.train(corpus(_SEED, 20000), CONFIG["vocab_size"]), out)
+    return Tokenizer.from_file(str(out / "tokenizer.json"))
+
+
+if __name__ == "__main__":
+    main()

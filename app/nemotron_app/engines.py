@@ -3,8 +3,8 @@
 from nemotron_app.settings import Settings
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.echo import EchoEngine
-from nemotron_backend.embedded.offers import offers
 from nemotron_backend.embedded.options import EmbeddedOptions
+from nemotron_backend.embedded.shelf import Shelf, shelve
 from nemotron_backend.engine import Engine
 from nemotron_backend.factory import RoutedEngine, create_engine
 
@@ -21,10 +21,15 @@ async def _open(name: str, settings: Settings) -> Engine:
     return await create_engine(("embedded",), embedded_options(settings))
 
 
+def catalog_for(settings: Settings) -> Catalog:
+    """Every model that a request may name: those that are known, and given checkpoints."""
+    return _shelf(settings).catalog
+
+
 def embedded_options(settings: Settings) -> EmbeddedOptions:
     """What the settings say about the embedded engine."""
     return EmbeddedOptions(
-        models=offers(settings.checkpoint, Catalog.read()),
+        models=_shelf(settings).models,
         cache_folder=str(settings.cache_dir or ""),
         layout=settings.weights_layout,
         num_threads=settings.threads,
@@ -35,3 +40,7 @@ def embedded_options(settings: Settings) -> EmbeddedOptions:
         context=settings.context,
         keeps_prefixes=settings.prefix_reuse,
     )
+
+
+def _shelf(settings: Settings) -> Shelf:
+    return shelve(settings.checkpoint, Catalog.read())

@@ -10,14 +10,13 @@ from fastapi import FastAPI
 from nemotron_app import __version__
 from nemotron_app.accounts import Accounts, Misconfigured
 from nemotron_app.accounts.redaction import RedactKeys
-from nemotron_app.engines import open_engine
+from nemotron_app.engines import catalog_for, open_engine
 from nemotron_app.late_page import LatePage
 from nemotron_app.main import Parts, create_app, with_membership
 from nemotron_app.membership import create_membership
 from nemotron_app.plain import Plain
 from nemotron_app.serve import Server, Stopping, bind, loopback_url
 from nemotron_app.settings import Settings
-from nemotron_backend.catalog import Catalog
 
 
 def run(settings: Settings) -> int:
@@ -46,7 +45,7 @@ def run(settings: Settings) -> int:
 
 def _parts(settings: Settings, url: str) -> Parts:
     """Everything wired. Raises Misconfigured."""
-    parts = Parts(settings=settings, catalog=Catalog.read(), open_engine=open_engine)
+    parts = Parts(settings=settings, catalog=catalog_for(settings), open_engine=open_engine)
     membership = create_membership(settings, parts.catalog, parts.telemetry.limits)
     page = LatePage(lambda: _build_page(url, membership.accounts)) if settings.page else None
     return replace(with_membership(parts, membership), page=page)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nemotron_app.engines import embedded_options
+from nemotron_app.engines import catalog_for, embedded_options
 from nemotron_app.errors import BadRequest
 from nemotron_app.settings import Settings
 from nemotron_app.tally import Tally
@@ -81,7 +81,7 @@ def test_accepted_and_rejected_tokens_are_counted_from_verifying_forwards() -> N
     [
         (
             {"model_type": "nemotron_labs_diffusion", "hidden_size": 32},
-            "tri-mode-4m",
+            "a-folder-of-mine",
             DECODES,
         ),
         (
@@ -92,18 +92,24 @@ def test_accepted_and_rejected_tokens_are_counted_from_verifying_forwards() -> N
                 "num_hidden_layers": 34,
                 "intermediate_size": 14336,
                 "num_attention_heads": 32,
+                "num_key_value_heads": 8,
+                "head_dim": 128,
             },
             "nemotron-labs-diffusion-8b",
             DECODES,
         ),
-        ({"model_type": "llama"}, "smollm2-135m-instruct", ("autoregressive",)),
-        ({"model_type": "unheard of"}, "smollm2-135m-instruct", ("autoregressive",)),
+        ({"model_type": "llama"}, "a-folder-of-mine", ("autoregressive",)),
+        ({"model_type": "unheard of"}, "a-folder-of-mine", ("autoregressive",)),
     ],
     ids=["small", "8B", "llama", "unknown"],
 )
 def test_a_folder_is_served_as_the_model_that_is_in_it(
     tmp_path: Path, config: dict[str, Any], model: str, decodes: tuple[Decode, ...]
 ) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
-    (served,) = embedded_options(Settings(checkpoint=(tmp_path,))).models
+    folder = tmp_path / "A folder of mine"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    settings = Settings(checkpoint=(folder,))
+    (served,) = embedded_options(settings).models
+    assert catalog_for(settings).find(model).model_type == config["model_type"]
     assert (served.model, served.decodes) == (model, decodes)

@@ -5,7 +5,7 @@ The facts are data: one TOML file a family beside this module, read into the typ
 
 from nemotron_backend.catalog.entry import Model, Reasoning, Size
 from nemotron_backend.catalog.files import InvalidCatalog
-from nemotron_backend.catalog.recognise import recognise
+from nemotron_backend.catalog.recognise import folder_dimensions, recognise
 from nemotron_backend.catalog.resolve import Catalog, Knobs, ModelNotServed, UnavailableKnob, UnknownModel
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Size",
     "UnavailableKnob",
     "UnknownModel",
+    "folder_dimensions",
     "recognise",
 ]

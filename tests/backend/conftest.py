@@ -17,7 +17,9 @@ from nemotron_backend.embedded.messages import Refused, Submit
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.embedded.vocabulary import Vocabulary
 from nemotron_backend.engine import ResidentModel
+from nemotron_backend.model.inventory import prediction_inventory
 from nemotron_backend.model.llama import Llama
+from nemotron_backend.model.nemotron_h_config import parse_nemotron_h_config
 from nemotron_backend.model.nemotron_labs_diffusion import open_checkpoint
 from nemotron_backend.model.network import Batch, LayerCache, Network, Segment
 from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
@@ -90,6 +92,43 @@ def _draw(name: str, parameter: Tensor) -> None:
         parameter.uniform_(-0.5, 0.5)
     elif name.endswith("out_proj.weight"):
         parameter.normal_(std=0.2)
+
+
+PREDICTING: dict[str, Any] = {
+    "vocab_size": 24,
+    "hidden_size": 64,
+    "mamba_num_heads": 32,
+    "mamba_head_dim": 4,
+    "ssm_state_size": 16,
+    "n_routed_experts": 32,
+    "num_nextn_predict_layers": 1,
+    "mtp_layers_block_type": ["attention", "moe"],
+    "initializer_range": 0.1,
+}
+
+
+@pytest.fixture
+def save_predicting_hybrid(save_hybrid: SaveHybrid) -> SaveHybrid:
+    """The same with a block that predicts further tokens.
+
+    Its layers add `strength` of what they might to the embedding of the last token, so that it drafts what
+    is said now and then.
+    """
+
+    def save(strength: float = 0.3, **changes: Any) -> Path:
+        folder = save_hybrid(**(PREDICTING | changes))
+        tensors = load_file(folder / "model.safetensors")
+        config = parse_nemotron_h_config(json.loads((folder / "config.json").read_text()))
+        random = torch.Generator().manual_seed(9)
+        for name, shape in prediction_inventory(config).items():
+            drawn = torch.randn(shape, generator=random)
+            tensors[name] = (1 + 0.2 * drawn if "norm" in name else 0.2 * strength * drawn).bfloat16()
+        hidden = config.hidden_size
+        tensors["mtp.layers.0.eh_proj.weight"][:, :hidden] += torch.eye(hidden)
+        save_file(tensors, folder / "model.safetensors")
+        return folder
+
+    return save
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from nemotron_backend.model.inventory import prefix
 from nemotron_backend.model.mixer import Pass
@@ -9,7 +10,7 @@ from nemotron_backend.model.nemotron_h_config import NemotronHConfig
 from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.state_cache import NoCache
 from nemotron_kernels.grouped_experts import grouped_experts
-from nemotron_kernels.router import RoutingRule, route
+from nemotron_kernels.router import RoutingRule, choose_experts
 
 
 class MlpMixer:
@@ -54,12 +55,17 @@ class ExpertsMixer:
         self._out_of_latent = parts.linears.get(f"{start}fc2_latent_proj.weight")
 
     def __call__(self, normed: Tensor, forward: Pass) -> Tensor:
-        routing = route(normed, self._router, self._correction, self._rule)
+        routing = choose_experts(self._scores(normed, forward), self._correction, self._rule)
         rows = normed if self._into_latent is None else self._into_latent(normed)
         routed = grouped_experts(rows, routing, self._up, self._down)
         if self._out_of_latent is not None:
             routed = self._out_of_latent(routed)
         return routed + self._shared.map(normed)
+
+    def _scores(self, normed: Tensor, forward: Pass) -> Tensor:
+        # The router is not packed, and a plain product of one row is another one than that of several.
+        rows = torch.split(normed, 1) if forward.is_row_invariant else (normed,)
+        return torch.cat([F.linear(row, self._router) for row in rows])
 
     def make_cache(self, capacity: int) -> NoCache:
         return NoCache()

@@ -52,6 +52,22 @@ def inventory(config: NemotronHConfig) -> dict[str, Shape]:
     return {**shapes, NORM: (hidden,), HEAD: (config.vocab_size, hidden)}
 
 
+def prediction_inventory(config: NemotronHConfig) -> dict[str, Shape]:
+    """Every tensor of the block that predicts further tokens, with its shape."""
+    hidden, last = config.hidden_size, len(config.prediction_layers) - 1
+    shapes: dict[str, Shape] = {}
+    for layer, kind in enumerate(config.prediction_layers):
+        start = f"{PREDICTION}layers.{layer}."
+        if layer == 0:
+            shapes |= {f"{start}{name}.weight": (hidden,) for name in ("enorm", "hnorm")}
+            shapes[f"{start}eh_proj.weight"] = (hidden, 2 * hidden)
+        shapes[f"{start}norm.weight"] = (hidden,)
+        shapes |= {f"{start}mixer.{name}": shape for name, shape in _MIXERS[kind](config)}
+        if layer == last:
+            shapes[f"{start}final_layernorm.weight"] = (hidden,)
+    return shapes
+
+
 def _mamba(config: NemotronHConfig) -> Iterator[tuple[str, Shape]]:
     heads, inner, convolution = config.mamba_num_heads, config.inner_size, config.convolution_size
     yield "in_proj.weight", (inner + convolution + heads, config.hidden_size)

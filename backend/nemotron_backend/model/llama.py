@@ -109,6 +109,10 @@ class Llama:
     def masking(self) -> Masking | None:
         return self._drafting.masking if self._drafting else None
 
+    @property
+    def predictor(self) -> None:
+        return None
+
     def make_cache(self, capacity: int) -> list[KeyValueCache]:
         config = self._config
         return [

@@ -1,13 +1,14 @@
 """How does a Mamba 2 layer carry each sequence's state through a ragged batch?
 
 Sequences with one new token take the step together. A longer run is scanned on its own, in pieces that
-end where its state is wanted.
+end where its state is wanted; a piece of one token is a step, so that tokens which may be taken back get
+the numbers that they would get one by one.
 """
 
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, unflatten
+from torch import Tensor
 
 from nemotron_backend.model.inventory import prefix
 from nemotron_backend.model.mixer import Pass
@@ -44,31 +45,35 @@ class MambaMixer:
     def __call__(self, normed: Tensor, forward: Pass) -> Tensor:
         config = self._config
         widths = [config.inner_size, config.convolution_size, config.mamba_num_heads]
-        gate, mixed, dt = torch.split(self._input(normed), widths, dim=-1)
-        outputs = normed.new_empty(len(normed), config.inner_size)
-        steps = [segment for segment in forward.segments if segment.length == 1]
-        if steps:
-            rows = _rows(steps, len(normed))
-            outputs[rows] = self._step(mixed[rows], dt[rows], steps)
-        for segment in forward.segments:
-            if segment.length > 1:
-                rows = slice(segment.start, segment.start + segment.length)
-                outputs[rows] = self._scan(mixed[rows], dt[rows], segment)
+        gate, mixed, dt = self._input(normed).split_with_sizes(widths, dim=-1)
+        outputs = self._mix(mixed, dt, forward.segments)
         outputs = gated_group_norm(outputs, gate, self._norm, config.n_groups, config.layer_norm_epsilon)
         return self._output(outputs)
 
     def make_cache(self, capacity: int) -> StateCache:
         return StateCache(self._empty)
 
+    def _mix(self, mixed: Tensor, dt: Tensor, segments: Sequence[Segment]) -> Tensor:
+        """The outputs of every row, before gate and norm."""
+        steps = [segment for segment in segments if segment.length == 1]
+        if len(steps) == len(segments):
+            return self._step(mixed, dt, segments)
+        outputs = mixed.new_empty(len(mixed), self._config.inner_size)
+        if steps:
+            rows = torch.tensor([segment.start for segment in steps])
+            outputs[rows] = self._step(mixed[rows], dt[rows], steps)
+        for segment in segments:
+            if segment.length > 1:
+                own = slice(segment.start, segment.start + segment.length)
+                outputs[own] = self._scan(mixed[own], dt[own], segment)
+        return outputs
+
     def _step(self, mixed: Tensor, dt: Tensor, segments: Sequence[Segment]) -> Tensor:
         """One token of each of several sequences."""
         caches = [self._cache(segment) for segment in segments]
-        convolved, taps = self._convolve(
-            mixed[:, None], torch.stack([cache.current.taps for cache in caches])
-        )
-        selection = self._selection(convolved[:, 0], dt)
-        state = torch.stack([cache.current.state for cache in caches])
-        outputs, state = state_update(selection, self._heads, state)
+        convolved, taps = self._convolve(mixed[:, None], _together([held.current.taps for held in caches]))
+        state = _together([held.current.state for held in caches])
+        outputs, state = state_update(self._selection(convolved[:, 0], dt), self._heads, state)
         for cache, segment, own in zip(caches, segments, _apart(taps, state), strict=True):
             cache.extend(segment, [own])
         return outputs.flatten(1)
@@ -76,22 +81,24 @@ class MambaMixer:
     def _scan(self, mixed: Tensor, dt: Tensor, segment: Segment) -> Tensor:
         """Several tokens of one sequence."""
         cache = self._cache(segment)
-        state = cache.current
+        taps, state = cache.current.taps[None], cache.current.state[None]
         outputs: list[Tensor] = []
         states: list[State] = []
         for piece in _pieces(segment):
-            convolved, taps = self._convolve(mixed[None, piece], state.taps[None])
-            output, final = chunk_scan(
-                self._selection(convolved, dt[None, piece]),
-                self._heads,
-                state.state[None],
-                self._config.chunk_size,
-            )
-            state = State(taps=taps[0], state=final[0])
-            outputs.append(output[0])
-            states.append(state)
+            convolved, taps = self._convolve(mixed[None, piece], taps)
+            output, state = self._pass(convolved, dt[None, piece], state)
+            outputs.append(output)
+            states.append(State(taps=taps[0], state=state[0]))
         cache.extend(segment, states)
         return torch.cat(outputs).flatten(1)
+
+    def _pass(self, convolved: Tensor, dt: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """One piece of a sequence: its outputs [tokens, H, P], and the state behind it."""
+        if dt.shape[1] == 1:
+            return state_update(self._selection(convolved[:, 0], dt[:, 0]), self._heads, state)
+        selection = self._selection(convolved, dt)
+        output, final = chunk_scan(selection, self._heads, state, self._config.chunk_size)
+        return output[0], final
 
     def _convolve(self, mixed: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
         return causal_conv1d(mixed, taps, self._taps, self._taps_bias)
@@ -99,12 +106,12 @@ class MambaMixer:
     def _selection(self, convolved: Tensor, dt: Tensor) -> Selection:
         config = self._config
         half = config.selection_size // 2
-        x, b, c = torch.split(convolved, [config.inner_size, half, half], dim=-1)
+        x, b, c = convolved.split_with_sizes([config.inner_size, half, half], dim=-1)
         return Selection(
-            x=unflatten(x, -1, (config.mamba_num_heads, config.mamba_head_dim)),
+            x=x.view(*dt.shape, config.mamba_head_dim),
             dt=dt,
-            b=unflatten(b, -1, (config.n_groups, config.ssm_state_size)),
-            c=unflatten(c, -1, (config.n_groups, config.ssm_state_size)),
+            b=b.view(*dt.shape[:-1], config.n_groups, config.ssm_state_size),
+            c=c.view(*dt.shape[:-1], config.n_groups, config.ssm_state_size),
         )
 
     def _cache(self, segment: Segment) -> StateCache:
@@ -125,17 +132,16 @@ class MambaMixer:
         )
 
 
+def _together(own: Sequence[Tensor]) -> Tensor:
+    """A batch of each sequence's tensor; one alone is not copied."""
+    return own[0][None] if len(own) == 1 else torch.stack(list(own))
+
+
 def _apart(taps: Tensor, state: Tensor) -> list[State]:
     """Each sequence's own state: a view would keep the whole batch's memory alive."""
     if len(state) == 1:
         return [State(taps=taps[0], state=state[0])]
     return [State(taps=own.clone(), state=held.clone()) for own, held in zip(taps, state, strict=True)]
-
-
-def _rows(steps: Sequence[Segment], num_rows: int) -> Tensor | slice:
-    """Where the single tokens lie; a batch of nothing else needs no gathering."""
-    starts = [segment.start for segment in steps]
-    return slice(None) if starts == list(range(num_rows)) else torch.tensor(starts)
 
 
 def _pieces(segment: Segment) -> Iterator[slice]:

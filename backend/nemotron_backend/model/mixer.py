@@ -23,10 +23,14 @@ from nemotron_backend.model.parts import Parts
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What all layers of one forward share; `attention` is None where no layer attends."""
+    """What all layers of one forward share; `attention` is None where no layer attends.
+
+    Where it `is_row_invariant`, a token must get the same bits alone and among others.
+    """
 
     segments: Sequence[Segment]
     attention: Attention | None
+    is_row_invariant: bool = False
 
 
 class Mixer(Protocol):

@@ -9,12 +9,15 @@ from nemotron_backend.model.blocks import check_blocks
 from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.cuts import Cuts
 from nemotron_backend.model.elastic import shrink, sizes
-from nemotron_backend.model.inventory import inventory, is_linear
-from nemotron_backend.model.modelopt import Quantisation
+from nemotron_backend.model.inventory import EMBEDDING, inventory, is_linear
+from nemotron_backend.model.modelopt import PLAIN, Quantisation
 from nemotron_backend.model.nemotron_h import NemotronH
+from nemotron_backend.model.nemotron_h_mtp import PredictionBlock, fits_vectors
+from nemotron_backend.model.nemotron_h_mtp_tensors import PredictionTensors, can_predict
 from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors
 from nemotron_backend.model.packed import pack, packed_bytes
 from nemotron_backend.model.part_reader import PartReader
+from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import PRECISIONS, Decode, Precision
 
@@ -30,6 +33,7 @@ class NemotronHCheckpoint:
         self._tensors = tensors
         self._shared: dict[str, Tensor] = {}
         self._reader = PartReader(tensors, self._shared)
+        self._block: Parts | None = None
         self.config = tensors.config
         self.folder = tensors.folder
 
@@ -51,7 +55,8 @@ class NemotronHCheckpoint:
 
     @property
     def decodes(self) -> tuple[Decode, ...]:
-        return ("autoregressive",)
+        """Only a block of its own lets a hybrid draft, and only the whole network was taught with one."""
+        return ("autoregressive", "self-speculation") if self._can_predict else ("autoregressive",)
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -67,7 +72,7 @@ class NemotronHCheckpoint:
     @property
     def num_shared_bytes(self) -> int:
         """Bytes of the weights read so far, which all sizes use together."""
-        return self._reader.num_bytes
+        return self._reader.num_bytes + (0 if self._block is None else packed_bytes(self._block))
 
     @property
     def num_packed_bytes(self) -> int:
@@ -79,18 +84,30 @@ class NemotronHCheckpoint:
     def network(self, size: str, precision: Precision, layout: Layout = "views") -> NemotronH:
         """One of the networks; `packed` ones are copies, about twice as fast at one token.
 
-        Raises CheckpointError, UnknownSize, UnavailablePrecision.
+        One that predicts is packed whatever is asked for, as only those give a token the same bits alone
+        and among others. Raises CheckpointError, UnknownSize, UnavailablePrecision.
         """
         folder, config = self._tensors.folder, self.config
         wanted = self._quantisation(precision)
         kept = shrink(config, size, folder)
         cuts = Cuts(config, kept)
         check_blocks(config, cuts, wanted, folder)
-        if layout == "views":
+        predicts = self._can_predict and size == self.sizes[0]
+        if layout == "views" and not predicts:
             return NemotronH(kept, self._reader.whole(wanted).cut(cuts))
         # A reader of its own lets go of the float32 matrices once they are packed.
         parts = pack(PartReader(self._tensors, self._shared).whole(wanted).cut(cuts))
-        return NemotronH(kept, parts, packed_bytes(parts))
+        return NemotronH(kept, parts, packed_bytes(parts), self._prediction(parts) if predicts else None)
+
+    @property
+    def _can_predict(self) -> bool:
+        return can_predict(self._tensors) and fits_vectors(self.config)
+
+    def _prediction(self, parts: Parts) -> PredictionBlock:
+        source = PredictionTensors(self._tensors)
+        if self._block is None:
+            self._block = pack(PartReader(source, {}).whole(PLAIN).whole())
+        return PredictionBlock(source.config, self._block, parts.tensors[EMBEDDING])
 
     def _quantisation(self, precision: Precision) -> Quantisation:
         stored = self._tensors.quantisation

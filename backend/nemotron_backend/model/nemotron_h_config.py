@@ -27,11 +27,13 @@ _OF_WORD: Mapping[str, Kind] = {
 class NemotronHConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
     """Every shape and constant of the network, under the names that config.json uses.
 
-    `layers` has one entry a layer. `elastic_sizes` gives, for each nested size, the fields in which it
-    differs from the whole network.
+    `layers` has one entry a layer, and `prediction_layers` one for each layer of the block that predicts
+    further tokens. `elastic_sizes` gives, for each nested size, the fields in which it differs from the
+    whole network.
     """
 
     layers: tuple[Kind, ...]
+    prediction_layers: tuple[Kind, ...] = ()
     vocab_size: int
     hidden_size: int
     max_position_embeddings: int = 4096
@@ -110,6 +112,7 @@ def parse_nemotron_h_config(file: Mapping[str, Any]) -> NemotronHConfig:
     _check_fixed(file)
     given = {name: value for name, value in file.items() if value is not None}
     given["layers"] = _layers(file)
+    given["prediction_layers"] = _prediction_layers(file)
     given.setdefault("layer_norm_epsilon", given.get("norm_eps", 1e-5))
     given.setdefault("num_key_value_heads", given.get("num_attention_heads", 0))
     config = msgspec.convert(given, NemotronHConfig)
@@ -118,22 +121,37 @@ def parse_nemotron_h_config(file: Mapping[str, Any]) -> NemotronHConfig:
 
 
 def _layers(file: Mapping[str, Any]) -> tuple[Kind, ...]:
-    spelled = {
-        "hybrid_override_pattern": _OF_LETTER,
-        "layers_block_type": _OF_WORD,
-        "layer_types": _OF_WORD,
-    }
-    readings = {
-        name: _kinds(name, file[name], kinds) for name, kinds in spelled.items() if file.get(name) is not None
-    }
-    if not readings:
+    layers = _spelled(
+        file,
+        {
+            "hybrid_override_pattern": _OF_LETTER,
+            "layers_block_type": _OF_WORD,
+            "layer_types": _OF_WORD,
+        },
+    )
+    if not layers:
         raise ValueError("neither hybrid_override_pattern nor layers_block_type says what the layers are")
-    if len(set(readings.values())) > 1:
-        raise ValueError(f"{' and '.join(readings)} name different layers")
-    layers = next(iter(readings.values()))
     if (count := file.get("num_hidden_layers")) not in (None, len(layers)):
         raise ValueError(f"num_hidden_layers is {count}, the layers named are {len(layers)}")
     return layers
+
+
+def _prediction_layers(file: Mapping[str, Any]) -> tuple[Kind, ...]:
+    """The layers of one stored block; none where there are several blocks, or a state to take back."""
+    if file.get("num_nextn_predict_layers") != 1:
+        return ()
+    layers = _spelled(file, {"mtp_hybrid_override_pattern": _OF_LETTER, "mtp_layers_block_type": _OF_WORD})
+    return () if "mamba" in layers else layers
+
+
+def _spelled(file: Mapping[str, Any], spelled: Mapping[str, Mapping[str, Kind]]) -> tuple[Kind, ...]:
+    """What one of these fields says; nothing where none is there. Raises ValueError where two differ."""
+    readings = {
+        name: _kinds(name, file[name], kinds) for name, kinds in spelled.items() if file.get(name) is not None
+    }
+    if len(set(readings.values())) > 1:
+        raise ValueError(f"{' and '.join(readings)} name different layers")
+    return next(iter(readings.values()), ())
 
 
 def _kinds(name: str, written: Any, kinds: Mapping[str, Kind]) -> tuple[Kind, ...]:
@@ -192,7 +210,7 @@ def _check_shapes(config: NemotronHConfig) -> None:
         ),
         "mlp": ("intermediate_size",),
     }
-    names = ["vocab_size", "hidden_size", *(name for kind in set(config.layers) for name in needed[kind])]
+    names = ["vocab_size", "hidden_size", *(name for kind in _kinds_of(config) for name in needed[kind])]
     for name in names:
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}, and its layers need at least 1")
@@ -205,13 +223,17 @@ def _contradictions(config: NemotronHConfig) -> dict[str, bool]:
     queries, keys = config.num_attention_heads, config.num_key_value_heads
     heads, groups = config.mamba_num_heads, config.n_groups
     experts, chosen = config.n_routed_experts, config.num_experts_per_tok
-    kinds = set(config.layers)
+    kinds = _kinds_of(config)
     return {
         f"{queries} query heads cannot share {keys} key heads": "attention" in kinds and queries % keys != 0,
         f"{heads} Mamba heads do not divide into {groups} groups": "mamba" in kinds and heads % groups != 0,
         f"{experts} experts in {config.n_group} groups, of which {config.topk_group} are kept, "
         f"cannot give {chosen} to a token": "experts" in kinds and not _can_route(config),
     }
+
+
+def _kinds_of(config: NemotronHConfig) -> set[Kind]:
+    return {*config.layers, *config.prediction_layers}
 
 
 def _can_route(config: NemotronHConfig) -> bool:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nemotron_backend.model.elastic import OffGrid
 from nemotron_backend.model.errors import MissingTensor, UnknownTensor, WrongType
-from nemotron_backend.model.inventory import canonical, inventory, is_linear, is_set_aside
+from nemotron_backend.model.inventory import Shape, canonical, inventory, is_linear, is_set_aside
 from nemotron_backend.model.modelopt import Quantisation, read_quantisation
 from nemotron_backend.model.nemotron_h_config import NemotronHConfig, read_nemotron_h_config
 from nemotron_backend.model.stored_weight import (
@@ -46,6 +46,12 @@ class NemotronHTensors:
         if name not in self.shapes:
             return self._weights.read_any(name)
         return self._weights.read(self._actual[name], *self.shapes[name])
+
+    def beside(self, name: str, shape: Shape) -> Tensor:
+        """A tensor that is set aside, plain and of this shape. Raises MissingTensor, WrongShape, WrongType."""
+        tensor = self._weights.read(name, *shape)
+        self._check_type(name, tensor, "bf16")
+        return tensor
 
     def stored(self, name: str) -> StoredWeight:
         """A linear weight as stored. Raises WrongType where its dtype is not the config's."""

@@ -48,6 +48,8 @@ class Segment:
     and left as it was. In several groups of one length, only tokens of a group see each other: the first
     group stands at `position`, and each sees one more token of the cache than the one before it. So a
     causal segment may come first, and groups of masks behind each of its tokens look ahead from there.
+
+    Where it `is_followed`, the network's predictor, if there is one, sees what becomes of its tokens.
     """
 
     cache: Sequence[LayerCache]
@@ -58,6 +60,7 @@ class Segment:
     is_revocable: bool = False
     is_causal: bool = True
     num_groups: int = 1
+    is_followed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,26 @@ class Masking:
     mask_id: int
     block_length: int
     lacks_adapter: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """A sequence that was followed, and the token behind those that were predicted or are in its cache."""
+
+    cache: Sequence[LayerCache]
+    token_id: int
+
+
+class Predictor(Protocol):
+    """What drafts from left to right by a smaller network of its own, which leaves the cache as it is."""
+
+    def can_predict(self, cache: Sequence[LayerCache]) -> bool:
+        """Whether a sequence with this cache was followed up to its last token."""
+        ...
+
+    def predict(self, aheads: Sequence[Ahead]) -> Tensor:
+        """Float32 logits [sequences, vocabulary] for what follows each one's token."""
+        ...
 
 
 class Network(Protocol):
@@ -117,6 +140,11 @@ class Network(Protocol):
     @property
     def masking(self) -> Masking | None:
         """How it fills in masked tokens without order; None where it only goes from left to right."""
+        return None
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """What drafts for it from left to right, where it has that."""
         return None
 
     def make_cache(self, capacity: int) -> Sequence[LayerCache]:

@@ -4,15 +4,17 @@ Parts are kept by name and precision, so what two precisions have in common is r
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from nemotron_backend.model.inventory import EMBEDDING, is_linear, prefix
+from nemotron_backend.model.inventory import EMBEDDING, Shape, is_linear, prefix
 from nemotron_backend.model.matrix import Matrix
 from nemotron_backend.model.modelopt import Quantisation
-from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors, module
+from nemotron_backend.model.nemotron_h_config import NemotronHConfig
+from nemotron_backend.model.nemotron_h_tensors import module
 from nemotron_backend.model.parts import WholeParts
 from nemotron_backend.model.precision import shifted
 from nemotron_backend.model.stored_weight import StoredWeight
@@ -23,10 +25,28 @@ _ATTENTION_INPUT = re.compile(r"\.[qkv]_proj\.")
 _Key = tuple[str, tuple[Precision, ...]]
 
 
+class Source(Protocol):
+    """Checked tensors by name, and the config that they follow."""
+
+    @property
+    def config(self) -> NemotronHConfig: ...
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]: ...
+
+    def tensor(self, name: str) -> Tensor:
+        """A tensor that no precision touches."""
+        ...
+
+    def quantised(self, name: str, wanted: Quantisation) -> StoredWeight:
+        """A linear weight in the wanted precision."""
+        ...
+
+
 class PartReader:
     """The parts of one checkpoint in every precision that was asked for."""
 
-    def __init__(self, source: NemotronHTensors, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, source: Source, tensors: dict[str, Tensor]) -> None:
         """`tensors` keeps what no precision touches; readers of one checkpoint may share it."""
         self._source = source
         self._tensors = tensors

@@ -44,6 +44,10 @@ class WholeParts:
             experts={name: _cut_experts(name, held, cuts) for name, held in self.experts.items()},
         )
 
+    def whole(self) -> Parts:
+        """All of it."""
+        return Parts(tensors=self.tensors, linears=self.matrices, experts=self.experts)
+
 
 def _cut_experts(name: str, held: ExpertWeights, cuts: Cuts) -> ExpertWeights:
     experts, (rows, columns) = cuts.axis("expert"), cuts.of(name)

@@ -5,6 +5,6 @@ p + bias, taken from the `num_kept_groups` groups whose two best scores sum high
 plain p of the chosen ones, over their sum where `is_normalised`, times `scale`.
 """
 
-from nemotron_kernels.router.reference import Routing, RoutingRule, route
+from nemotron_kernels.router.reference import Routing, RoutingRule, choose_experts, route
 
-__all__ = ["Routing", "RoutingRule", "route"]
+__all__ = ["Routing", "RoutingRule", "choose_experts", "route"]

@@ -28,7 +28,12 @@ class Routing:
 
 def route(x: Tensor, weight: Tensor, correction_bias: Tensor, rule: RoutingRule) -> Routing:
     """Choose experts for the tokens `x` [tokens, hidden] by the router's `weight` [experts, hidden]."""
-    probabilities = F.linear(x.float(), weight.float()).sigmoid()
+    return choose_experts(F.linear(x.float(), weight.float()), correction_bias, rule)
+
+
+def choose_experts(logits: Tensor, correction_bias: Tensor, rule: RoutingRule) -> Routing:
+    """The same from the float32 product [tokens, experts]."""
+    probabilities = logits.sigmoid()
     scores = probabilities + correction_bias.float()
     if rule.num_kept_groups < rule.num_groups:
         scores = _drop_groups(scores, rule)

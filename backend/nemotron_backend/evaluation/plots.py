@@ -3,7 +3,7 @@
 One SVG file a plot, without a background and in colours that read on white and on black alike.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,17 @@ def _accuracy_against_latency(measurements: Sequence[Measurement]) -> Figure:
     figure, axes = _canvas("Seconds for an answer, one at a time")
     places = [((m.latency_milliseconds or 0.0) / 1000, m.exact.value) for m in measurements]
     labels = short_labels([m.point for m in measurements])
+    groups = _groups(measurements)
     line = best(places)
-    axes.plot(*zip(*(places[place] for place in line), strict=True), color=_INK, linewidth=1.5, zorder=1)
-    _scatter(axes, measurements, places)
+    reached = [places[place] for place in line]
+    axes.plot(*zip(*reached, strict=True), color=_INK, linewidth=1.5, zorder=1, label="none is better")
+    _scatter(axes, measurements, places, groups)
     for place in line:
-        _note(axes, labels[place], places[place])
+        # Nothing lies above a point of the line and left of it.
+        label = labels[place].replace(groups[place], "").strip()
+        axes.annotate(
+            label, places[place], xytext=(-6, 6), textcoords="offset points", fontsize=9, ha="right"
+        )
     _legend(axes)
     return figure
 
@@ -92,7 +98,8 @@ def _accuracy_against_tokens_per_forward(measurements: Sequence[Measurement]) ->
         axes.plot(*zip(*places, strict=True), color=colour, marker=marker, label=name, alpha=0.9)
         for measured, place in zip(curve, places, strict=True):
             if len(curve) > 1:
-                _note(axes, f"{measured.point.decoding.threshold:g}", place)
+                threshold = f"{measured.point.decoding.threshold:g}"
+                axes.annotate(threshold, place, xytext=(7, 3), textcoords="offset points", fontsize=9)
     _legend(axes)
     return figure
 
@@ -106,7 +113,7 @@ def _acceptance(measurements: Sequence[Measurement]) -> Figure:
         histogram = measured.acceptance.histogram
         axes.bar(range(len(histogram)), [count / sum(histogram) for count in histogram], color=_COLOURS[0])
         axes.set_title(f"{label}: {measured.acceptance.mean_length:.2f} tokens a verification", fontsize=11)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     rows[-1].set_xlabel("Drafted tokens that a verification accepted")
     return figure
@@ -117,42 +124,40 @@ def _canvas(x_label: str) -> tuple[Figure, Axes]:
     axes = figure.subplots()
     axes.set_xlabel(x_label)
     axes.set_ylabel("Exact match")
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.margins(0.12)
     return figure, axes
 
 
-def _scatter(axes: Axes, measurements: Sequence[Measurement], places: Sequence[tuple[float, float]]) -> None:
-    """Colour tells the precision, or the decode mode where there are several; the mark tells the size."""
-    decodes = {measured.point.variant.decode for measured in measurements}
-    named: Callable[[Measurement], str] = (
-        (lambda measured: measured.point.variant.decode)
-        if len(decodes) > 1
-        else (lambda measured: measured.point.variant.precision)
-    )
-    colours = _assigned([named(measured) for measured in measurements], _COLOURS)
-    sizes = [measured.point.variant.size for measured in measurements if not measured.point.is_pair]
-    marks = _assigned(sizes, _MARKERS)
-    for measured, place in zip(measurements, places, strict=True):
+def _groups(measurements: Sequence[Measurement]) -> list[str]:
+    """What a colour stands for: the precision, or the decode mode where there are several."""
+    decodes = [measured.point.variant.decode for measured in measurements]
+    precisions = [measured.point.variant.precision for measured in measurements]
+    return [*decodes] if len(set(decodes)) > 1 else [*precisions]
+
+
+def _scatter(
+    axes: Axes,
+    measurements: Sequence[Measurement],
+    places: Sequence[tuple[float, float]],
+    groups: Sequence[str],
+) -> None:
+    """The mark tells the size."""
+    colours = _assigned(groups, _COLOURS)
+    marks = _assigned([m.point.variant.size for m in measurements if not m.point.is_pair], _MARKERS)
+    for measured, place, group in zip(measurements, places, groups, strict=True):
         marker = _PAIR if measured.point.is_pair else marks[measured.point.variant.size]
-        axes.plot(
-            *place, marker=marker, color=colours[named(measured)], markersize=8, linestyle="", alpha=0.9
-        )
-    for name, colour in colours.items():
-        axes.plot([], [], marker="o", color=colour, linestyle="", label=name)
-    if len(marks) > 1:
-        for size, marker in marks.items():
-            axes.plot([], [], marker=marker, color=_INK, linestyle="", label=size)
+        axes.plot(*place, marker=marker, color=colours[group], markersize=8, linestyle="", alpha=0.9)
+    entries = [(name, "o", colour) for name, colour in colours.items()]
+    entries += [(size, marker, _INK) for size, marker in marks.items() if len(marks) > 1]
     if any(measured.point.is_pair for measured in measurements):
-        axes.plot([], [], marker=_PAIR, color=_INK, linestyle="", label="one thinks, one answers")
+        entries.append(("one thinks, one answers", _PAIR, _INK))
+    for name, marker, colour in entries:
+        axes.plot([], [], marker=marker, color=colour, linestyle="", label=name)
 
 
 def _assigned(names: Sequence[str], values: Sequence[str]) -> dict[str, str]:
     return {name: values[place % len(values)] for place, name in enumerate(dict.fromkeys(names))}
-
-
-def _note(axes: Axes, text: str, place: tuple[float, float]) -> None:
-    axes.annotate(text, place, xytext=(6, -13), textcoords="offset points", fontsize=9)
 
 
 def _legend(axes: Axes) -> None:

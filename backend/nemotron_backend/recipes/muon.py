@@ -10,7 +10,7 @@ _ITERATIONS = 5
 
 
 class StackedMuon(torch.optim.Optimizer):
-    """Parameters [matrices, rows, columns], each matrix orthogonalised by itself, in steps of AdamW's size."""
+    """Parameters [matrices, rows, columns], each matrix orthogonalised by itself; steps have AdamW's size."""
 
     def __init__(
         self, parameters: Iterable[Tensor], *, lr: float, weight_decay: float, momentum: float = 0.95

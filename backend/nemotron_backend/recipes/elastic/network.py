@@ -14,7 +14,6 @@ from nemotron_backend.model.nemotron_h_config import NemotronHConfig
 from nemotron_backend.recipes.elastic.experts import Experts
 from nemotron_backend.recipes.elastic.shape import Size
 from nemotron_backend.recipes.elastic.state_space import scan
-from nemotron_kernels.gated_group_norm import gated_group_norm
 from nemotron_kernels.state_space import HeadParameters, Selection
 
 
@@ -40,9 +39,7 @@ class Mamba(nn.Module):
         mixed = F.silu(_convolve(mixed, part["conv1d.weight"], part["conv1d.bias"]))
         heads = HeadParameters(a=-part["A_log"].exp(), d=part["D"], dt_bias=part["dt_bias"])
         scanned = scan(_selection(mixed, dt, config), heads, config.chunk_size).flatten(2)
-        normed = gated_group_norm(
-            scanned, gate, part["norm.weight"], config.n_groups, config.layer_norm_epsilon
-        )
+        normed = _group_normed(scanned * F.silu(gate), part["norm.weight"], config)
         return F.linear(normed, part["out_proj.weight"])
 
 
@@ -123,6 +120,12 @@ def _normed(hidden: Tensor, weight: Tensor, size: Size) -> Tensor:
     return F.rms_norm(
         hidden, (size.config.hidden_size,), size.part("norm.weight", weight), size.config.layer_norm_epsilon
     )
+
+
+def _group_normed(gated: Tensor, weight: Tensor, config: NemotronHConfig) -> Tensor:
+    grouped = gated.float().unflatten(-1, (config.n_groups, -1))
+    normed = F.rms_norm(grouped, grouped.shape[-1:], eps=config.layer_norm_epsilon)
+    return normed.flatten(-2) * weight
 
 
 def _convolve(mixed: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

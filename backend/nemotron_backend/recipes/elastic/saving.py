@@ -1,7 +1,7 @@
 """How does the network in training form become a checkpoint?"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ _GENERATION = {"do_sample": False, "bos_token_id": 1, "eos_token_id": 11, "pad_t
 _FLOAT32 = "e_score_correction_bias"
 
 
-def save(model: Elastic, config: dict[str, Any], out: Path) -> None:
+def save(model: Elastic, config: Mapping[str, Any], out: Path) -> None:
     """Write config and weights as Nemotron 3 has them: bfloat16, and float32 for what moves the router."""
     out.mkdir(parents=True, exist_ok=True)
     tensors = {

@@ -34,6 +34,8 @@ CONFIG: dict[str, Any] = {
     "conv_kernel": 4,
     "use_conv_bias": True,
     "chunk_size": 64,
+    # transformers clamps the time step from below where nothing else does.
+    "time_step_min": 0.0,
     "n_routed_experts": 16,
     "num_experts_per_tok": 2,
     "n_shared_experts": 1,

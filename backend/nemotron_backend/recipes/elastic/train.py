@@ -7,11 +7,11 @@ these and what the whole network says.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
@@ -53,7 +53,7 @@ def train(out: Path, num_steps: int) -> None:
     """Train, saving every hundred steps; goes on from what `out` holds."""
     torch.manual_seed(_SEED)
     script = Script(_tokenizer(out))
-    trainer = Trainer(num_steps)
+    trainer = Trainer(CONFIG, num_steps)
     first = trainer.resume(out)
     started = time.monotonic()
     for step, dialogues in enumerate(_stream(script, first), start=first):
@@ -61,7 +61,7 @@ def train(out: Path, num_steps: int) -> None:
             break
         trainer.step(step, lesson(dialogues))
         if (step + 1) % _EVERY == 0:
-            print(f"step {step + 1} {trainer.losses()} {time.monotonic() - started:.0f} s", flush=True)
+            _report(step + 1, trainer.losses(), time.monotonic() - started)
             trainer.save_state(out, step + 1)
     save(trainer.model, CONFIG, out)
 
@@ -69,8 +69,8 @@ def train(out: Path, num_steps: int) -> None:
 class Trainer:
     """The network, its optimiser, and the losses since they were last read."""
 
-    def __init__(self, num_steps: int) -> None:
-        self._whole, *self._nested = nested(CONFIG)
+    def __init__(self, config: Mapping[str, Any], num_steps: int) -> None:
+        self._whole, *self._nested = nested(config)
         self._num_steps = num_steps
         self.model = Elastic(self._whole.config)
         self._optimiser = Optimiser(self.model, rate=_RATE, num_steps=num_steps)
@@ -87,9 +87,9 @@ class Trainer:
         for mixture in self.model.experts:
             mixture.balance(_BALANCE * min(1.0, 2 * (1 - step / self._num_steps)))
 
-    def losses(self) -> str:
-        """Mean cross entropy of every size, which are forgotten then."""
-        read = " ".join(f"{name} {sum(held) / len(held):.4f}" for name, held in sorted(self._losses.items()))
+    def losses(self) -> dict[str, float]:
+        """Mean cross entropy of every size, forgotten then."""
+        read = {name: sum(held) / len(held) for name, held in sorted(self._losses.items())}
         self._losses.clear()
         return read
 
@@ -135,6 +135,11 @@ def _tokenizer(out: Path) -> Tokenizer:
     if not (out / "tokenizer.json").exists():
         tokenizer.save(tokenizer.train(corpus(_SEED, 20000), CONFIG["vocab_size"]), out)
     return Tokenizer.from_file(str(out / "tokenizer.json"))
+
+
+def _report(step: int, losses: Mapping[str, float], seconds: float) -> None:
+    told = " ".join(f"{name} {loss:.4f}" for name, loss in losses.items())
+    print(f"step {step} {told} {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

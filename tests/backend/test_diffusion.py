@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nemotron_backend.embedded.decode.canvas import Canvas, Guess
+from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.sampler import Sampler
 from nemotron_backend.request import Decoding, Sampling, Stopping
 
@@ -218,13 +218,13 @@ def test_noise_keeps_to_top_k() -> None:
 
 
 def test_the_surest_place_is_revealed_however_unsure_it_is() -> None:
-    canvas = Canvas(9, 4, MASK, Decoding(threshold=0.9))
-    canvas.reveal([Guess(1, 11, 0.1), Guess(2, 12, 0.3), Guess(3, 13, 0.2)])
-    assert (canvas.token_ids, canvas.masked, canvas.num_final) == ([9, MASK, 12, MASK], [1, 3], 1)
+    block = Block(9, 4, MASK, Decoding(threshold=0.9))
+    block.reveal([Guess(1, 11, 0.1), Guess(2, 12, 0.3), Guess(3, 13, 0.2)])
+    assert (block.token_ids, block.masked, block.num_final) == ([9, MASK, 12, MASK], [1, 3], 1)
 
 
 def test_steps_share_the_masks_evenly_and_the_first_take_the_rest() -> None:
-    canvas, shares = Canvas(9, 8, MASK, Decoding(num_steps=3)), []
-    while canvas.masked:
-        shares.append(len(canvas.reveal([Guess(place, 11, 0.5) for place in canvas.masked])))
+    block, shares = Block(9, 8, MASK, Decoding(num_steps=3)), []
+    while block.masked:
+        shares.append(len(block.reveal([Guess(place, 11, 0.5) for place in block.masked])))
     assert shares == [3, 2, 2]

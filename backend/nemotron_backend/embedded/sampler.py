@@ -30,16 +30,37 @@ class Sampler:
         self._bias_ids = torch.tensor([token_id for token_id, _ in sampling.logit_bias], dtype=torch.int64)
         self._bias = torch.tensor([bias for _, bias in sampling.logit_bias], dtype=torch.float32)
 
+    @property
+    def is_greedy(self) -> bool:
+        """Whether it takes the likeliest token, without random numbers."""
+        return self._sampling.temperature == 0
+
     def draw(self, logits: Tensor) -> int:
         """A token id for one row of logits [vocabulary]."""
         adjusted = self.adjust(logits)
-        if self._sampling.temperature == 0:
+        if self.is_greedy:
             return int(adjusted.argmax())
         probabilities, ids = candidates(adjusted, self._sampling)
-        cumulative = probabilities.cumsum(0, dtype=torch.float64)
-        place = torch.searchsorted(cumulative, self._random.random() * float(cumulative[-1]), right=True)
-        rank = min(int(place), len(cumulative) - 1)
+        rank = self.pick(probabilities)
         return int(ids[rank]) if ids is not None else rank
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """How likely `draw` is to give each token, float64 [vocabulary], at a temperature above 0."""
+        probabilities, ids = candidates(self.adjust(logits), self._sampling)
+        if ids is not None:
+            probabilities = torch.zeros(len(logits)).index_put_((ids,), probabilities)
+        wide = probabilities.double()
+        return wide / wide.sum()
+
+    def pick(self, weights: Tensor) -> int:
+        """A place of a row of weights, by the next random number."""
+        cumulative = weights.cumsum(0, dtype=torch.float64)
+        place = torch.searchsorted(cumulative, self.uniform() * float(cumulative[-1]), right=True)
+        return min(int(place), len(cumulative) - 1)
+
+    def uniform(self) -> float:
+        """The next random number, at least 0 and below 1."""
+        return self._random.random()
 
     def draw_by_noise(self, logits: Tensor) -> int:
         """A token id as `draw` gives, by the Gumbel trick, which leaves a whole row of places in any order.
@@ -47,7 +68,7 @@ class Sampler:
         The likeliest of exp(logit) / (-ln u) ** temperature, in float64; excluded tokens have no part.
         """
         adjusted = self.adjust(logits)
-        if self._sampling.temperature == 0:
+        if self.is_greedy:
             return int(adjusted.argmax())
         probabilities, ids = candidates(adjusted, self._sampling)
         noise = torch.empty(len(logits), dtype=torch.float64).exponential_(generator=self._noise)

@@ -2,7 +2,7 @@
 
 A single new token sees all of its cache, so the queries that share a key head stand in as rows of one
 unmasked product. Several new tokens need a causal mask, made once for all layers, unless they are to see
-each other. A sequence's result depends on nothing else in the batch.
+each other, or a mask of groups. A sequence's result depends on nothing else in the batch.
 """
 
 from collections.abc import Sequence
@@ -39,6 +39,7 @@ class _Planned:
     caches: tuple[KeyValueCache, ...]
     is_causal: bool
     mask: Tensor | None
+    num_held: int
 
 
 class Attention:
@@ -65,7 +66,7 @@ class Attention:
     def _attend(self, planned: _Planned, cache: KeyValueCache, heads: Tensor) -> Tensor:
         queries, new = heads.tensor_split((self._config.num_heads,), dim=1)
         new = new.transpose(0, 1)
-        keys, values = cache.extend(new) if planned.is_causal else cache.peek(new)
+        keys, values = cache.extend(new) if planned.is_causal else _look(planned, cache, new)
         if planned.is_causal and self._is_row_invariant:
             keys, values = cache.padded()
             assert planned.mask is not None
@@ -79,8 +80,11 @@ class Attention:
         return attended[0].transpose(0, 1).flatten(1)
 
     def _plan(self, segment: Segment) -> _Planned:
-        caches = tuple(_checked(cache, segment.position) for cache in segment.cache)
-        return _Planned(caches, segment.is_causal, self._mask(segment) if segment.is_causal else None)
+        # A causal segment before this one may extend the same cache, so others are checked when it is read.
+        at = segment.position if segment.is_causal else None
+        caches = tuple(_checked(cache, at) for cache in segment.cache)
+        mask = self._mask(segment) if segment.is_causal else _group_mask(segment)
+        return _Planned(caches, segment.is_causal, mask, segment.position + segment.num_groups - 1)
 
     def _mask(self, segment: Segment) -> Tensor | None:
         """Which keys each new token sees; None where one sees all, or the kernel's own mask fits."""
@@ -93,9 +97,25 @@ class Attention:
         return seen.tril(diagonal=segment.position)
 
 
-def _checked(cache: LayerCache, position: int) -> KeyValueCache:
+def _look(planned: _Planned, cache: KeyValueCache, new: Tensor) -> tuple[Tensor, Tensor]:
+    """All keys and all values, with new ones that are not kept."""
+    _checked(cache, planned.num_held)
+    return cache.peek(new) if planned.mask is None else cache.beside(new)
+
+
+def _group_mask(segment: Segment) -> Tensor | None:
+    """Which keys each token of several groups sees; None where all tokens see all keys."""
+    if segment.num_groups == 1:
+        return None
+    group = torch.arange(segment.num_groups).repeat_interleave(segment.length // segment.num_groups)
+    held = torch.arange(segment.position + segment.num_groups - 1)
+    sees_held = held < segment.position + group[:, None]
+    return torch.cat((sees_held, group[:, None] == group), dim=1)
+
+
+def _checked(cache: LayerCache, position: int | None) -> KeyValueCache:
     if not isinstance(cache, KeyValueCache):
         raise TypeError(f"a Llama-type network keeps keys and values, not a {type(cache).__name__}")
-    if cache.length != position:
+    if position is not None and cache.length != position:
         raise ValueError(f"the cache holds {cache.length} tokens, the segment starts at {position}")
     return cache

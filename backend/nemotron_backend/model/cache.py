@@ -39,6 +39,12 @@ class KeyValueCache:
         self.length = length
         return extended
 
+    def beside(self, keys_values: Tensor) -> tuple[Tensor, Tensor]:
+        """As `extend` returns them, in memory of their own, so that the cache needs no room for them."""
+        joined = torch.cat((self._heads[:, : self.length], keys_values), dim=1)
+        keys, values = joined.view(2, 1, -1, *joined.shape[1:]).unbind()
+        return keys, values
+
     def padded(self) -> tuple[Tensor, Tensor]:
         """All keys and all values, with places beyond the last up to a whole number of blocks."""
         length = blocks(self.length)

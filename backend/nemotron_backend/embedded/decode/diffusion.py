@@ -11,10 +11,16 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from nemotron_backend.embedded.decode.advance import Advance, Clock
-from nemotron_backend.embedded.decode.canvas import Canvas, Guess
+from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.decode.drawing import draw
 from nemotron_backend.embedded.decode.evidence import emitted
-from nemotron_backend.embedded.decode.guessing import canvas_piece, guess, masking_of, new_canvas
+from nemotron_backend.embedded.decode.guessing import (
+    block_piece,
+    guesses,
+    masking_of,
+    new_block,
+    without_mask,
+)
 from nemotron_backend.embedded.logprobs import token_of
 from nemotron_backend.embedded.runner import Piece, piece_of, run
 from nemotron_backend.embedded.scheduler import Chunk
@@ -43,26 +49,27 @@ def _task(chunk: Chunk, masking: Masking) -> _Task:
     sequence = chunk.sequence
     if sequence.is_prefilling:
         return _Task("prefill", piece_of(chunk))
-    if sequence.canvas is None:
+    if sequence.block is None:
         length = sequence.decoding.block_length or masking.block_length
-        sequence.canvas = new_canvas(sequence, length, masking)
-    if sequence.canvas.masked:
-        return _Task("denoise", canvas_piece(sequence, sequence.canvas))
-    sequence.canvas = None
+        sequence.block = new_block(sequence, length, masking)
+    if sequence.block.masked:
+        return _Task("denoise", block_piece(sequence, sequence.block))
+    sequence.block = None
     return _Task("commit", piece_of(chunk))
 
 
 def _advance(task: _Task, logits: Tensor, masking: Masking, milliseconds: float) -> Advance:
-    sequence, canvas = task.piece.sequence, task.piece.sequence.canvas
-    if task.kind == "denoise" and canvas is not None:
-        guesses = guess(canvas, logits, masking.mask_id, sequence.sampler.draw_by_noise)
-        rows = dict(zip(canvas.masked, logits, strict=True))
-        revealed = canvas.reveal(guesses)
+    sequence, block = task.piece.sequence, task.piece.sequence.block
+    if task.kind == "denoise" and block is not None:
+        allowed = without_mask(logits, masking.mask_id)
+        chosen = [sequence.sampler.draw_by_noise(row) for row in allowed]
+        rows = dict(zip(block.masked, logits, strict=True))
+        revealed = block.reveal(guesses(block, logits, chosen))
         traced = _traced(sequence, revealed)
-        canvas.tokens |= {
+        block.tokens |= {
             guess.place: token_of(guess.token_id, rows[guess.place], sequence) for guess in revealed
         }
-        tokens = _newly_final(sequence, canvas)
+        tokens = _newly_final(sequence, block)
     else:
         tokens = tuple(draw(sequence, row) for row in logits)
         traced = emitted(sequence.num_answered, tokens)
@@ -77,9 +84,9 @@ def _traced(sequence: TokenSequence, revealed: Sequence[Guess]) -> tuple[TracedT
     )
 
 
-def _newly_final(sequence: TokenSequence, canvas: Canvas) -> tuple[Token, ...]:
+def _newly_final(sequence: TokenSequence, block: Block) -> tuple[Token, ...]:
     """Tokens that are not emitted yet and have no mask before them."""
-    tokens = tuple(canvas.tokens[place] for place in range(sequence.num_pending, canvas.num_final))
+    tokens = tuple(block.tokens[place] for place in range(sequence.num_pending, block.num_final))
     for token in tokens:
         sequence.sampler.observe(token.id)
     return tokens

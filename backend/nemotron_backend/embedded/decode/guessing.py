@@ -4,17 +4,15 @@ The mask itself is no answer, so it is never guessed; it keeps its part of the p
 confidence is what the network says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from nemotron_backend.embedded.decode.canvas import Canvas, Guess
+from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.runner import Piece
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Masking, Network
-
-Choose = Callable[[Tensor], int]
 
 
 def masking_of(network: Network) -> Masking:
@@ -25,25 +23,31 @@ def masking_of(network: Network) -> Masking:
     return masking
 
 
-def new_canvas(sequence: TokenSequence, length: int, masking: Masking) -> Canvas:
+def new_block(sequence: TokenSequence, length: int, masking: Masking) -> Block:
     """The last known token, and masks behind it."""
-    return Canvas(sequence.token_ids[-1], length, masking.mask_id, sequence.decoding)
+    return Block(sequence.token_ids[-1], length, masking.mask_id, sequence.decoding)
 
 
-def canvas_piece(sequence: TokenSequence, canvas: Canvas) -> Piece:
+def block_piece(sequence: TokenSequence, block: Block) -> Piece:
     """The block as it is, seen both ways, with logits for its masks."""
-    return Piece(
-        sequence=sequence, token_ids=canvas.token_ids, logits_of=tuple(canvas.masked), is_causal=False
-    )
+    return Piece(sequence=sequence, token_ids=block.token_ids, logits_of=tuple(block.masked), is_causal=False)
 
 
-def guess(canvas: Canvas, logits: Tensor, mask_id: int, choose: Choose) -> Sequence[Guess]:
-    """A guess for every mask from its row of logits [masks, vocabulary]; `choose` picks from a row."""
+def without_mask(logits: Tensor, mask_id: int) -> Tensor:
+    """Rows of logits [masks, vocabulary] in which the mask has no part."""
     allowed = logits.clone()
     allowed[:, mask_id] = -torch.inf
-    chosen = [choose(row) for row in allowed]
-    confidence = logits.softmax(dim=-1)[torch.arange(len(chosen)), torch.tensor(chosen)].tolist()
-    return [
-        Guess(place, token_id, sure)
-        for place, token_id, sure in zip(canvas.masked, chosen, confidence, strict=True)
-    ]
+    return allowed
+
+
+def confidences(logits: Tensor, token_ids: Sequence[int]) -> list[float]:
+    """How likely the network finds one token of each row of logits [masks, vocabulary]."""
+    chosen = torch.tensor(token_ids, dtype=torch.int64)
+    sure: list[float] = logits.softmax(dim=-1)[torch.arange(len(chosen)), chosen].tolist()
+    return sure
+
+
+def guesses(block: Block, logits: Tensor, token_ids: Sequence[int]) -> list[Guess]:
+    """Tokens chosen for the masks of a block, from left to right, with the network's word on them."""
+    sure = confidences(logits, token_ids)
+    return [Guess(*guess) for guess in zip(block.masked, token_ids, sure, strict=True)]

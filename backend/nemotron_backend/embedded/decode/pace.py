@@ -6,6 +6,13 @@ tokens a cost; the best length wins, and 1 means to go on without drafts. A draf
 the same, ever more rarely, so that text which cannot be drafted costs a few forwards in a hundred.
 """
 
+from collections.abc import Callable
+
+from nemotron_backend.request import Drafting
+
+# Forwards over one token that a block of so many tokens costs, drafting and verifying.
+Cost = Callable[[int], float]
+
 _COST_OF_A_TOKEN = 1 / 24
 _MEMORY = 0.8  # of the evidence so far, what a new draft leaves
 _FIRST_PAUSE, _LONGEST_PAUSE = 8, 64
@@ -21,9 +28,9 @@ class Pace:
         self._pause = _FIRST_PAUSE
         self._idle = 0
 
-    def length(self, longest: int) -> int:
+    def length(self, longest: int, cost: Cost | None = None) -> int:
         """Tokens of the next block, the known first one included: a power of two, or `longest`."""
-        best = max(_lengths(longest), key=self._gain)
+        best = max(_lengths(longest), key=lambda length: self._gain(length, cost or cost_of_cycle))
         if best > 1:
             return best
         self._idle += 1
@@ -39,11 +46,29 @@ class Pace:
         if num_accepted == num_drafted:
             self._pause = _FIRST_PAUSE
 
-    def _gain(self, length: int) -> float:
+    def _gain(self, length: int, cost: Cost) -> float:
         """Tokens for the cost of a forward over one."""
         chance = self._accepted / (self._accepted + self._refused)
         expected = sum(chance**place for place in range(length))
-        return expected if length == 1 else expected / (2 * (1 + _COST_OF_A_TOKEN * (length - 1)))
+        return expected / cost(length)
+
+
+def cost_of_cycle(length: int, drafting: Drafting = "linear") -> float:
+    """The cost where masks are filled in, once it goes on like this."""
+    if length == 1:
+        return 1.0
+    if drafting == "quadratic":
+        return _cost(length * (length + 1))
+    return 2 * _cost(length)
+
+
+def cost_of_prediction(length: int, cost_of_step: float) -> float:
+    """The cost where a block predicts, each of whose steps costs a part of a forward."""
+    return _cost(length) + cost_of_step * (length - 1)
+
+
+def _cost(num_tokens: int) -> float:
+    return 1 + _COST_OF_A_TOKEN * (num_tokens - 1)
 
 
 def _lengths(longest: int) -> list[int]:

@@ -7,12 +7,14 @@ from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.embedded.shelf import Shelf, shelve
 from nemotron_backend.engine import Engine
 from nemotron_backend.factory import RoutedEngine, create_engine
+from nemotron_backend.thinking import ThinkingEngine
 
 
 async def open_engine(settings: Settings) -> Engine:
     """The engine, at once; what it must load it loads in the background."""
     engines = [await _open(name, settings) for name in settings.engine.split("+")]
-    return engines[0] if len(engines) == 1 else RoutedEngine(engines)
+    engine = engines[0] if len(engines) == 1 else RoutedEngine(engines)
+    return ThinkingEngine(engine, catalog_for(settings))
 
 
 async def _open(name: str, settings: Settings) -> Engine:

@@ -4,29 +4,34 @@ import asyncio
 from collections.abc import AsyncGenerator
 from time import perf_counter
 
-from nemotron_backend.engine import ContextTooLong, EngineStatus, InvalidRequest, UnknownVariant
+from nemotron_backend.echo_text import Prose
+from nemotron_backend.embedded.thoughts import Thoughts
+from nemotron_backend.engine import ContextTooLong, EngineStatus, UnknownVariant
 from nemotron_backend.request import (
-    Conversation,
     Delta,
+    FinishReason,
     Forward,
     GenerationRequest,
     Prompt,
-    Text,
     Token,
-    TokenIds,
     TracedToken,
     Usage,
     Variant,
 )
 
 ECHO = Variant(model="echo", size="full", precision="bf16", decode="autoregressive")
+THINKERS = tuple(
+    Variant(model="echo-thinker", size=size, precision="bf16", decode="autoregressive")
+    for size in ("large", "small")
+)
 _CONTEXT = 4096
+_PROSE = {ECHO.model: Prose(thinks=False), THINKERS[0].model: Prose(thinks=True)}
 
 
 class EchoEngine:
     """Answers with the prompt's last text, one character a token, `delay` seconds between tokens.
 
-    A token's id is its code point, so every id is its own text.
+    One of its models thinks first: what stands before `</think>` in the text, or else all of it.
     """
 
     def __init__(self, *, delay: float = 0.0) -> None:
@@ -34,9 +39,9 @@ class EchoEngine:
         self._num_running = 0
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
-        if request.variant != ECHO:
+        if request.variant not in self.variants():
             raise UnknownVariant(f"the echo engine does not serve {request.variant}")
-        prompt = _text_of(request.prompt)
+        prompt = _PROSE[request.variant.model].read(request.prompt)
         _check_length(len(prompt), request.stopping.max_tokens)
         self._num_running += 1
         try:
@@ -50,13 +55,15 @@ class EchoEngine:
         self, request: GenerationRequest, prompt: str, index: int
     ) -> AsyncGenerator[Delta, None]:
         started = perf_counter()
-        answer, stopped = _cut(prompt, request)
+        prose = _PROSE[request.variant.model]
+        answer, finish = _cut(prose.answer(prompt), request)
         for position, character in enumerate(answer):
             await asyncio.sleep(self._delay)
+            text = prose.show(character)
             yield Delta(
                 index=index,
-                text=character,
-                tokens=(_token(character),),
+                text=text,
+                tokens=(Token(id=ord(character), bytes=text.encode(), logprob=0.0, top=()),),
                 trace=(_forward(position, character),) if request.trace else (),
             )
         total = 1000 * (perf_counter() - started)
@@ -70,18 +77,16 @@ class EchoEngine:
             first_token_milliseconds=total / max(1, len(answer)),
             total_milliseconds=total,
         )
-        yield Delta(index=index, finish="stop" if stopped else "length", usage=usage)
+        yield Delta(index=index, finish=finish, usage=usage)
 
     async def tokenize(self, model: str, prompt: Prompt) -> tuple[int, ...]:
-        _check_model(model)
-        return tuple(ord(character) for character in _text_of(prompt))
+        return tuple(ord(character) for character in _prose_of(model).read(prompt))
 
     async def detokenize(self, model: str, token_ids: tuple[int, ...]) -> str:
-        _check_model(model)
-        return _decode(token_ids)
+        return _prose_of(model).decode(token_ids)
 
     def variants(self) -> tuple[Variant, ...]:
-        return (ECHO,)
+        return (ECHO, *THINKERS)
 
     def status(self) -> EngineStatus:
         return EngineStatus(
@@ -99,9 +104,10 @@ class EchoEngine:
         return None
 
 
-def _check_model(model: str) -> None:
-    if model != ECHO.model:
+def _prose_of(model: str) -> Prose:
+    if model not in _PROSE:
         raise UnknownVariant(f"the echo engine does not serve {model}")
+    return _PROSE[model]
 
 
 def _check_length(num_prompt: int, max_tokens: int) -> None:
@@ -111,33 +117,19 @@ def _check_length(num_prompt: int, max_tokens: int) -> None:
         raise ContextTooLong("messages", message, num_tokens=needed, limit=_CONTEXT)
 
 
-def _text_of(prompt: Prompt) -> str:
-    match prompt:
-        case Conversation(messages=messages):
-            return messages[-1].content
-        case Text(text=text):
-            return text
-        case TokenIds(token_ids=token_ids):
-            return _decode(token_ids)
-
-
-def _decode(token_ids: tuple[int, ...]) -> str:
-    try:
-        return "".join(chr(token_id) for token_id in token_ids)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest("tokens", f"a token id is outside the vocabulary: {error}") from error
-
-
-def _cut(prompt: str, request: GenerationRequest) -> tuple[str, bool]:
-    """The answer, and whether it ended by itself rather than by its length."""
-    ends = [prompt.find(string) for string in request.stopping.strings if string in prompt]
-    answer = prompt[: min(ends)] if ends else prompt
-    limit = request.stopping.max_tokens
-    return answer[:limit], len(answer) <= limit
-
-
-def _token(character: str) -> Token:
-    return Token(id=ord(character), bytes=character.encode(), logprob=0.0, top=())
+def _cut(answer: str, request: GenerationRequest) -> tuple[str, FinishReason]:
+    """The answer as far as it may go, and why it ends there."""
+    stopping = request.stopping
+    thoughts = Thoughts(stopping.thinking)
+    for place, character in enumerate(answer):
+        if not thoughts.are_open and answer.startswith(stopping.strings, place):
+            return answer[:place], "stop"
+        if place == stopping.max_tokens:
+            return answer[:place], "length"
+        finish = thoughts.take(ord(character))
+        if finish is not None:
+            return answer[: place + 1], finish
+    return answer, "stop"
 
 
 def _forward(position: int, character: str) -> Forward:

@@ -48,7 +48,10 @@ async def test_a_model_goes_to_the_first_engine_that_has_it() -> None:
 
 
 def test_variants_are_named_once_in_the_order_of_the_engines() -> None:
-    assert RoutedEngine([EchoEngine(), OtherEngine("ready")]).variants() == (ECHO, OtherEngine.variant)
+    assert RoutedEngine([EchoEngine(), OtherEngine("ready")]).variants() == (
+        *EchoEngine().variants(),
+        OtherEngine.variant,
+    )
 
 
 @pytest.mark.parametrize("state", ["ready", "starting", "failed"])

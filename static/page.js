@@ -47,14 +47,26 @@
     setTimeout(() => (button.textContent = word), 1500);
   };
 
+  // Gradio's own Copy would give the thoughts as well.
+  const copyAnswer = async (button) => {
+    const answers = document.querySelector("#np-turn-actions .html-container > *")?.answers ?? [];
+    await navigator.clipboard.writeText(answers[turnOf(button)] ?? "");
+    button.title = words().copied;
+    button.classList.add("np-copied");
+    setTimeout(() => {
+      button.title = words().copy;
+      button.classList.remove("np-copied");
+    }, 1500);
+  };
+
   const tell = (name, detail) => {
     const target = document.querySelector("#np-turn-actions .html-container > *");
     target?.dispatchEvent(new CustomEvent(name, { detail }));
   };
-  const deleteTurn = (button) => {
+  const turnOf = (button) => {
     const rows = [...document.querySelectorAll("#np-transcript .user-row")];
     const follows = (row) => row.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING;
-    tell("np-delete", { turn: rows.filter(follows).length - 1 });
+    return rows.filter(follows).length - 1;
   };
 
   document.addEventListener("click", (event) => {
@@ -63,7 +75,8 @@
     if (hit("[data-theme-switch]")) switchScheme();
     else if (hit("[data-panel-switch]")) showPanel(!isPanelOpen());
     else if (hit(".np-copy")) copy(hit(".np-copy"));
-    else if (hit(".np-delete")) deleteTurn(hit(".np-delete"));
+    else if (hit(".np-delete")) tell("np-delete", { turn: turnOf(hit(".np-delete")) });
+    else if (hit(".np-copy-answer")) copyAnswer(hit(".np-copy-answer"));
     else if (hit("[data-again]")) tell("np-again", {});
   });
 
@@ -119,15 +132,19 @@
     name("#np-transcript .code_wrap button", words().copy);
     document.body.classList.toggle("np-busy", isShown(byId("np-stop")));
   };
-  const addDelete = () => {
+  const addButton = (panel, kind, label) => {
+    if (panel.querySelector(`.${kind}`)) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = `np-turn-button ${kind}`;
+    button.title = label;
+    button.setAttribute("aria-label", label);
+    panel.append(button);
+  };
+  const addButtons = () => {
     for (const panel of document.querySelectorAll("#np-transcript .message-buttons .icon-button-wrapper")) {
-      if (panel.querySelector(".np-delete")) continue;
-      const button = document.createElement("button");
-      button.type = "button";
-      button.className = "np-delete";
-      button.title = words().delete;
-      button.setAttribute("aria-label", words().delete);
-      panel.append(button);
+      if (panel.closest(".message-buttons-left")) addButton(panel, "np-copy-answer", words().copy);
+      addButton(panel, "np-delete", words().delete);
     }
   };
 
@@ -143,7 +160,7 @@
     const tend = () => {
       isPlanned = false;
       mend();
-      addDelete();
+      addButtons();
     };
     new MutationObserver(() => {
       if (isPlanned) return;

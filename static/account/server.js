@@ -68,7 +68,8 @@ export const keys = async () => (await ask("/account/keys")).keys;
 const MARGIN = 30_000;
 let token = { text: "", ends: 0 };
 
-async function bearer() {
+/** What a call of the API carries. @returns {Promise<Record<string, string>>} */
+export async function bearer() {
   if (token.ends - MARGIN < Date.now()) {
     const made = await change("POST", "/account/token");
     token = { text: made.token, ends: Date.parse(made.expires) };

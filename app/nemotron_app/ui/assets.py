@@ -18,6 +18,8 @@ _STYLES = (
     "playground",
     "conversation",
     "composer",
+    "tokens",
+    "compare",
     "panel",
     "code",
     "models",
@@ -54,5 +56,6 @@ def head(version: str) -> str:
         f"{''.join(styles)}"
         f'<script src="{base}/page.js?v={version}" defer></script>'
         f'<script src="{base}/account.js?v={version}" type="module"></script>'
+        f'<script src="{base}/answer.js?v={version}" type="module"></script>'
         '<meta name="color-scheme" content="light dark">'
     )

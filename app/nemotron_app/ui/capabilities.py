@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 Field = Literal["size", "precision", "decode"]
 FIELDS: tuple[Field, ...] = ("size", "precision", "decode")
+# `4m+6m` thinks with 4m and answers with 6m.
+PAIR = "+"
 
 
 class _Seen(BaseModel):
@@ -77,7 +79,24 @@ class Model(_Seen):
         return self.precisions if field == "precision" else self.decodes
 
     def served(self) -> tuple[dict[Field, str], ...]:
-        """The knobs of every variant that is served here, in the server's order of preference."""
+        """The knobs of every variant of one size that is served here, in the server's order of preference."""
+        return tuple(knobs for knobs in self._served() if PAIR not in knobs["size"])
+
+    def thinking_sizes(self, chosen: Mapping[Field, str]) -> tuple[str, ...]:
+        """The other sizes that can think before the chosen variant answers."""
+        pairs = (knobs for knobs in self._served() if PAIR in knobs["size"])
+        return tuple(
+            knobs["size"].partition(PAIR)[0]
+            for knobs in pairs
+            if {**knobs, "size": knobs["size"].partition(PAIR)[2]} == chosen
+        )
+
+    @property
+    def has_pairs(self) -> bool:
+        """Whether any size can think for another."""
+        return any(PAIR in knobs["size"] for knobs in self._served())
+
+    def _served(self) -> tuple[dict[Field, str], ...]:
         return tuple(dict(zip(FIELDS, variant.split(":")[1:], strict=True)) for variant in self.variants)
 
 

@@ -1,12 +1,16 @@
-"""What does a handler give back?"""
+"""What is a handler given, and what does it give back?"""
 
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
+# The widgets that are read, each with what stands in it.
+Values = Mapping[Component, Any]
 # The widgets that change, each with its new value or an update of its properties.
-Changes = dict[Component, Any]
+Changes = dict[Block, Any]
 
 
 def nothing() -> Changes:

@@ -11,11 +11,19 @@ Chosen = Mapping[Field, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A value of a knob; `reason` says why it cannot be chosen, unless that is said of the whole model."""
+    """A value of a knob, and its name where that is another word.
+
+    `reason` says why it cannot be chosen, unless that is said of the whole model.
+    """
 
     value: str
+    label: str = ""
     is_offered: bool = True
     reason: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.label or self.value
 
 
 def settle(model: Model, wanted: Chosen) -> dict[Field, str]:

@@ -12,10 +12,12 @@ from nemotron_app.ui import strings
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.snippets import SNIPPETS, as_json
 
+_LEXERS = {"langchain": "python"}
+
 
 def listing(code: str, language: str) -> str:
     """Code with a button that copies it; colours come from the theme, by class."""
-    lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
+    lexer = get_lexer_by_name(_LEXERS.get(language, language), stripnl=False, ensurenl=False)
     coloured = Markup(highlight(code, lexer, HtmlFormatter(nowrap=True)))
     button = element("button", strings.COPY, type="button", class_="np-copy", data_copied=strings.COPIED)
     block = element("pre", element("code", coloured), tabindex="0", aria_label=strings.LANGUAGES[language])

@@ -1,19 +1,20 @@
 """Which knobs does a visitor turn, and what do they ask for together?"""
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.capabilities import Field, Model
+from nemotron_app.ui.changes import Changes, Values
+from nemotron_app.ui.filling_controls import FillingControls, build_filling, read_filling
 from nemotron_app.ui.knob import knob
 from nemotron_app.ui.recipe import Recipe
-
-Values = Mapping[Component, Any]
+from nemotron_app.ui.thinking_controls import ThinkingControls, build_thinking, read_thinking
 
 _SEEDS = 2**32
 _ESCAPES = {r"\n": "\n", r"\t": "\t", r"\\": "\\"}
@@ -28,8 +29,9 @@ class Controls:
     size: gr.HTML
     precision: gr.HTML
     decode: gr.HTML
+    filling: FillingControls
     price: gr.HTML
-    thinking: gr.Checkbox
+    thinking: ThinkingControls
     system: gr.Textbox
     temperature: gr.Slider
     top_p: gr.Slider
@@ -46,8 +48,16 @@ class Controls:
 
     def inputs(self) -> set[Component]:
         """Everything that `read` and `chosen` look at."""
-        shown = {"card", "price", "reset", "recommended"}
-        return {getattr(self, item.name) for item in fields(self) if item.name not in shown}
+        unread = {self.card, self.price, self.reset, self.recommended}
+        return {*self._own(), *self.filling.widgets(), *self.thinking.inputs()} - unread
+
+    def outputs(self) -> list[Block]:
+        """Everything that may change."""
+        return [*self._own(), *self.filling.widgets(), *self.thinking.outputs()]
+
+    def _own(self) -> list[Component]:
+        widgets = (getattr(self, item.name) for item in fields(self))
+        return [widget for widget in widgets if isinstance(widget, Component)]
 
     def chosen(self, values: Values) -> dict[Field, str]:
         return {
@@ -62,6 +72,7 @@ def build_controls() -> Controls:
     with gr.Column(elem_classes=["np-section"]):
         gr.HTML(f"<h2>{strings.VARIANT_SECTION}</h2>", apply_default_css=False)
         variant = _variant_widgets()
+    thinking = build_thinking()
     system = gr.Textbox(
         label=strings.SYSTEM_LABEL,
         placeholder=strings.SYSTEM_PLACEHOLDER,
@@ -76,7 +87,15 @@ def build_controls() -> Controls:
             more = _more_sampling_widgets()
         reset = gr.Button(strings.RESET, size="sm", elem_id="np-reset")
         recommended = gr.HTML(elem_classes=["np-hint"], apply_default_css=False)
-    return Controls(**variant, system=system, **sampling, **more, reset=reset, recommended=recommended)
+    return Controls(
+        **variant,
+        thinking=thinking,
+        system=system,
+        **sampling,
+        **more,
+        reset=reset,
+        recommended=recommended,
+    )
 
 
 def _variant_widgets() -> dict[str, Any]:
@@ -86,8 +105,8 @@ def _variant_widgets() -> dict[str, Any]:
         "size": knob("size", strings.KNOB_NAMES["size"]),
         "precision": knob("precision", strings.KNOB_NAMES["precision"]),
         "decode": knob("decode", strings.KNOB_NAMES["decode"]),
+        "filling": build_filling(),
         "price": gr.HTML(elem_id="np-price", apply_default_css=False),
-        "thinking": gr.Checkbox(label=strings.THINKING_LABEL, visible=False, elem_id="np-thinking"),
     }
 
 
@@ -126,7 +145,7 @@ def _slider(label: str, info: str, span: tuple[float, float], step: float, value
     return gr.Slider(*span, value=value, step=step, label=label, info=info, elem_id=f"np-{name}")
 
 
-def read(controls: Controls, values: Values, model: Model) -> Recipe:
+def read(controls: Controls, values: Values, model: Model, *, is_watched: bool = False) -> Recipe:
     """What the widgets ask for, with a seed drawn where none is given."""
     seed = values[controls.seed]
     return Recipe(
@@ -142,7 +161,9 @@ def read(controls: Controls, values: Values, model: Model) -> Recipe:
         max_tokens=int(values[controls.max_tokens]),
         seed=random.randrange(_SEEDS) if seed is None else int(seed),
         stop=stop_strings(values[controls.stop] or ""),
-        thinking=bool(values[controls.thinking]) if model.reasoning else None,
+        thinking=read_thinking(controls.thinking, values, model),
+        filling=read_filling(controls.filling, values),
+        is_watched=is_watched,
     )
 
 
@@ -158,7 +179,7 @@ def _unescape(line: str) -> str:
     return line
 
 
-def recommended_values(controls: Controls, model: Model) -> dict[Component, Any]:
+def recommended_values(controls: Controls, model: Model) -> Changes:
     """The updates that set sampling to what the model's publisher advises, and all else to its rest."""
     most = max(1, model.context - 1) if model.context else 4096
     return {

@@ -5,21 +5,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nemotron_app.ui import strings
+from nemotron_app.ui.tool_call import ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A question and what was answered; `is_stopped` when a person cut the answer short."""
+    """A question and what was answered; `is_stopped` when a person cut the answer short.
+
+    `thought` says how long the reasoning took, once that is known.
+    """
 
     question: str
     answer: str = ""
     reasoning: str = ""
+    thought: str = ""
+    calls: tuple[ToolCall, ...] = ()
     is_stopped: bool = False
 
-    def messages(self) -> Iterator[dict[str, str]]:
+    @property
+    def is_answered(self) -> bool:
+        return bool(self.answer or self.calls)
+
+    def messages(self) -> Iterator[dict[str, Any]]:
         yield {"role": "user", "content": self.question}
-        if self.answer:
-            yield {"role": "assistant", "content": self.answer}
+        if self.is_answered:
+            called = {"tool_calls": [call.as_message() for call in self.calls]} if self.calls else {}
+            yield {"role": "assistant", "content": self.answer, **called}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +39,9 @@ class Conversation:
 
     turns: tuple[Turn, ...] = ()
 
-    def messages(self, system: str) -> list[dict[str, str]]:
+    def messages(self, system: str) -> list[dict[str, Any]]:
         """The conversation as the API takes it."""
-        head = [{"role": "system", "content": system}] if system.strip() else []
+        head: list[dict[str, Any]] = [{"role": "system", "content": system}] if system.strip() else []
         return head + [message for turn in self.turns for message in turn.messages()]
 
     def ask(self, question: str) -> "Conversation":
@@ -57,6 +68,11 @@ def draw(conversation: Conversation) -> list[dict[str, Any]]:
     return [message for turn in conversation.turns for message in _draw_turn(turn)]
 
 
+def answers(conversation: Conversation) -> list[str]:
+    """What each turn's Copy gives: the answer alone."""
+    return [turn.answer for turn in conversation.turns]
+
+
 def turn_at(conversation: Conversation, index: int) -> int:
     """Which turn the drawn message number `index` belongs to."""
     owners = [number for number, turn in enumerate(conversation.turns) for _ in _draw_turn(turn)]
@@ -66,14 +82,21 @@ def turn_at(conversation: Conversation, index: int) -> int:
 def _draw_turn(turn: Turn) -> Iterator[dict[str, Any]]:
     yield _message("user", turn.question)
     if turn.reasoning:
-        status = "done" if turn.answer or turn.is_stopped else "pending"
-        yield _message("assistant", turn.reasoning) | {
-            "metadata": {"title": strings.THINKING_TITLE, "status": status}
-        }
+        yield _message("assistant", turn.reasoning) | {"metadata": _thinking(turn)}
     if turn.answer:
         yield _message("assistant", turn.answer)
-    elif turn.is_stopped and not turn.reasoning:
+    for call in turn.calls:
+        title = strings.CALLS.format(name=call.name)
+        yield _message("assistant", call.as_table()) | {"metadata": {"title": title}}
+    if turn.is_stopped and not (turn.is_answered or turn.reasoning):
         yield _message("assistant", strings.STOPPED_EARLY)
+
+
+def _thinking(turn: Turn) -> dict[str, str]:
+    """Open while it grows; done, and so folded, when the answer begins."""
+    if not (turn.is_answered or turn.is_stopped or turn.thought):
+        return {"title": strings.THINKING_TITLE, "status": "pending"}
+    return {"title": turn.thought or strings.THOUGHT_TITLE, "status": "done"}
 
 
 def _message(role: str, text: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from openai.types.chat import ChatCompletionChunk
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api
 from nemotron_app.ui.capabilities import Model, find
-from nemotron_app.ui.changes import Changes, nothing
-from nemotron_app.ui.controls import Values, read
+from nemotron_app.ui.changes import Changes, Values, nothing
+from nemotron_app.ui.controls import read
 from nemotron_app.ui.conversation import Conversation, draw, turn_at
+from nemotron_app.ui.examples import system_of
 from nemotron_app.ui.exchange import Exchange, converse
 from nemotron_app.ui.feed import Feed
 from nemotron_app.ui.notice import obstacle
@@ -42,8 +43,13 @@ class Dialogue:
             yield changes
 
     async def send_example(self, values: Values, event: gr.SelectData, request: gr.Request) -> Updates:
-        """Ask one of the example questions."""
-        async for changes in self._answer(values, request, self._said(values).ask(event.value["text"])):
+        """Ask one of the example questions, with the system prompt that belongs to it."""
+        question, model, system = event.value["text"], self._model(values), self._widgets.controls.system
+        told = system_of(model, question) if model else None
+        if told is not None:
+            values = {**values, system: told}
+            yield {system: told}
+        async for changes in self._answer(values, request, self._said(values).ask(question)):
             yield changes
 
     async def regenerate(self, values: Values, event: gr.RetryData, request: gr.Request) -> Updates:
@@ -65,7 +71,7 @@ class Dialogue:
         said, index = self._said(values), _index(event)
         turn = turn_at(said, index)
         if draw(said)[index]["role"] == "assistant":
-            yield self._redraw.conversation(said.amended(turn, event.value))
+            yield self._redraw.settled(said.amended(turn, event.value))
             return
         async for changes in self._answer(values, request, said.again_from(turn, event.value)):
             yield changes
@@ -75,7 +81,7 @@ class Dialogue:
         said, turn = self._said(values), int(event.turn)
         if session_of(request) in self._feeds or not 0 <= turn < len(said.turns):
             return nothing()
-        return self._redraw.conversation(said.without(turn))
+        return self._redraw.settled(said.without(turn))
 
     def stop(self, values: Values, request: gr.Request) -> Changes:
         """End the running answer; what has come stays."""
@@ -103,14 +109,14 @@ class Dialogue:
         is_idle = session not in self._feeds and bool(conversation.turns)
         if model is None or obstacle(readiness, model) or not is_idle:
             # The chat widget may have changed by itself already; show what is true.
-            yield self._redraw.conversation(self._said(values))
+            yield self._redraw.settled(self._said(values))
             return
         latest = start = Exchange(conversation=conversation, run=self._run(values, model, conversation))
         yield self._redraw.begun(start, values[self._widgets.export.origin])
         with self._feed(request, start.run) as feed:
             async with aclosing(converse(feed, start)) as exchanges:
                 async for latest in exchanges:
-                    yield self._redraw.conversation(latest.conversation)
+                    yield self._redraw.grown(latest)
         yield self._redraw.ended(latest)
 
     @contextmanager
@@ -123,7 +129,8 @@ class Dialogue:
             del self._feeds[session]
 
     def _run(self, values: Values, model: Model, conversation: Conversation) -> Run:
-        recipe = read(self._widgets.controls, values, model)
+        is_watched = bool(values[self._widgets.chat.is_watched])
+        recipe = read(self._widgets.controls, values, model, is_watched=is_watched)
         return Run(body=recipe.body(conversation.messages(values[self._widgets.controls.system] or "")))
 
     def _said(self, values: Values) -> Conversation:

@@ -6,6 +6,7 @@ from typing import Any
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.answer import Answer
+from nemotron_app.ui.capabilities import PAIR
 from nemotron_app.ui.markup import element, join
 
 
@@ -23,7 +24,9 @@ def facts_of(answer: Answer, seed: int) -> tuple[Fact, ...]:
     return (
         *_timings(answer.metrics),
         *_tokens(answer.usage),
+        *_phases(answer.metrics),
         *_forwards(answer.metrics),
+        *_drafts(answer.speculation),
         *_recipe(answer, seed),
     )
 
@@ -31,7 +34,8 @@ def facts_of(answer: Answer, seed: int) -> tuple[Fact, ...]:
 def running(body: Mapping[str, Any]) -> str:
     """What stands in the strip's place until the answer has ended."""
     knobs = body["nvext"]
-    variant = ":".join((body["model"], knobs["size"], knobs["precision"], knobs["decode"]))
+    thinking = f"{knobs['thinking_size']}{PAIR}" if "thinking_size" in knobs else ""
+    variant = ":".join((body["model"], thinking + knobs["size"], knobs["precision"], knobs["decode"]))
     return element("p", strings.RUNNING.format(variant=variant), class_="np-running")
 
 
@@ -49,9 +53,29 @@ def strip(facts: tuple[Fact, ...]) -> str:
     return element("dl", join(pairs), class_="np-evidence", aria_label=strings.EVIDENCE_LABEL)
 
 
+def thought(answer: Answer) -> str:
+    """How long the thoughts took and who had them; empty while that is not known."""
+    phases = [phase for phase in answer.metrics.get("phases") or () if phase["kind"] == "thinking"]
+    if not phases:
+        return ""
+    tokens = num_tokens(sum(phase["tokens"] for phase in phases))
+    title = strings.THOUGHT_FOR.format(tokens=tokens, time=duration(sum(phase["ms"] for phase in phases)))
+    is_pair = len({phase["size"] for phase in answer.metrics["phases"]}) > 1
+    return strings.THOUGHT_WITH.format(title=title, size=phases[0]["size"]) if is_pair else title
+
+
+def num_tokens(number: int) -> str:
+    return strings.ONE_TOKEN if number == 1 else strings.NUM_TOKENS.format(number=f"{number:,}")
+
+
+def duration(milliseconds: float) -> str:
+    """`12 ms`, `1.23 s`."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
 def _timings(metrics: Mapping[str, Any]) -> Iterator[Fact]:
     if "ttft_ms" in metrics:
-        yield Fact(label=strings.TTFT, value=_milliseconds(metrics["ttft_ms"]), meaning=strings.TTFT_MEANING)
+        yield Fact(label=strings.TTFT, value=duration(metrics["ttft_ms"]), meaning=strings.TTFT_MEANING)
     if metrics.get("tokens_per_second"):
         value = f"{metrics['tokens_per_second']:,.1f}"
         yield Fact(label=strings.SPEED, value=value, meaning=strings.SPEED_MEANING)
@@ -69,12 +93,27 @@ def _tokens(usage: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact(label=label, value=f"{value:,}", meaning=meaning)
 
 
+def _phases(metrics: Mapping[str, Any]) -> Iterator[Fact]:
+    for phase in metrics.get("phases") or ():
+        name = strings.PHASES.get(phase["kind"], phase["kind"])
+        label = strings.PHASE_WITH.format(phase=name, size=phase["size"])
+        value = strings.PHASE_VALUE.format(tokens=num_tokens(phase["tokens"]), time=duration(phase["ms"]))
+        yield Fact(label=label, value=value, meaning=strings.PHASE_MEANING)
+
+
 def _forwards(metrics: Mapping[str, Any]) -> Iterator[Fact]:
     if "forwards" in metrics:
         yield Fact(label=strings.FORWARDS, value=f"{metrics['forwards']:,}", meaning=strings.FORWARDS_MEANING)
     if "tokens_per_forward" in metrics:
         value = f"{metrics['tokens_per_forward']:.2f}"
         yield Fact(label=strings.TPF, value=value, meaning=strings.TPF_MEANING)
+
+
+def _drafts(speculation: Mapping[str, Any]) -> Iterator[Fact]:
+    if drafted := speculation.get("num_draft_tokens"):
+        share = speculation["num_accepted_draft_tokens"] / drafted
+        value = strings.ACCEPTED_VALUE.format(share=share, drafted=f"{drafted:,}")
+        yield Fact(label=strings.ACCEPTED, value=value, meaning=strings.ACCEPTED_MEANING)
 
 
 def _recipe(answer: Answer, seed: int) -> Iterator[Fact]:
@@ -84,7 +123,3 @@ def _recipe(answer: Answer, seed: int) -> Iterator[Fact]:
     if answer.finish:
         value = strings.FINISHES.get(answer.finish, answer.finish)
         yield Fact(label=strings.FINISH, value=value, meaning=strings.FINISH_MEANING)
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.2f} s"

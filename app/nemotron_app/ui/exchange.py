@@ -8,6 +8,7 @@ from openai import APIError
 from openai.types.chat import ChatCompletionChunk
 
 from nemotron_app.ui.conversation import Conversation
+from nemotron_app.ui.evidence import thought
 from nemotron_app.ui.feed import Feed
 from nemotron_app.ui.run import Run
 from nemotron_app.ui.site import VisitorError
@@ -24,7 +25,10 @@ class Exchange:
 
     def heard(self, chunks: list[ChatCompletionChunk]) -> "Exchange":
         run = self.run.and_then(chunks)
-        said = self.conversation.with_last(answer=run.answer.text, reasoning=run.answer.reasoning)
+        answer = run.answer
+        said = self.conversation.with_last(
+            answer=answer.text, reasoning=answer.reasoning, thought=thought(answer), calls=answer.calls
+        )
         return replace(self, run=run, conversation=said)
 
     def stopped(self) -> "Exchange":

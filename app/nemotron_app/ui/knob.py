@@ -23,10 +23,13 @@ show();
 """
 
 
-def knob(name: str, legend: str, choices: Iterable[Choice] = (), value: str = "") -> gr.HTML:
+def knob(
+    name: str, legend: str, choices: Iterable[Choice] = (), value: str = "", *, is_shown: bool = True
+) -> gr.HTML:
     """A row of radio buttons. Listen to `input`; change it with `turned`."""
     return gr.HTML(
         value=value,
+        visible=is_shown,
         html_template="${markup}",
         js_on_load=_BEHAVIOUR,
         elem_id=f"np-knob-{name}",
@@ -38,9 +41,11 @@ def knob(name: str, legend: str, choices: Iterable[Choice] = (), value: str = ""
     )
 
 
-def turned(name: str, legend: str, choices: Iterable[Choice], value: str) -> gr.HTML:
-    """The update that shows other choices and another value."""
-    return gr.HTML(value=value, markup=_markup(name, legend, choices))
+def turned(
+    name: str, legend: str, choices: Iterable[Choice], value: str, *, is_shown: bool = True
+) -> gr.HTML:
+    """The update that shows other choices and another value; an update without choices would lose them."""
+    return gr.HTML(value=value, visible=is_shown, markup=_markup(name, legend, choices))
 
 
 def _markup(name: str, legend: str, choices: Iterable[Choice]) -> str:
@@ -58,11 +63,11 @@ def _option(name: str, choice: Choice) -> Markup:
     radio = element(
         "input", type="radio", name=f"np-{name}", value=choice.value, disabled=not choice.is_offered
     )
-    return element("label", radio + element("span", choice.value), title=choice.reason or None)
+    return element("label", radio + element("span", choice.name), title=choice.reason or None)
 
 
 def _notes(choices: Iterable[Choice]) -> Iterable[str]:
     """One sentence a reason, with all the values that it keeps away."""
     refused = sorted((choice for choice in choices if choice.reason), key=lambda choice: choice.reason)
     for reason, group in groupby(refused, key=lambda choice: choice.reason):
-        yield f"{', '.join(choice.value for choice in group)}: {reason}"
+        yield f"{', '.join(choice.name for choice in group)}: {reason}"

@@ -4,21 +4,25 @@ A server puts the page up with `nemotron_app.ui.mount.mount_page(app, Site(api_u
 routes; that serves the static files as well.
 """
 
+from typing import Any
+
 import gradio as gr
 from markupsafe import Markup
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
 from nemotron_app.ui.assets import static_folder
+from nemotron_app.ui.compare import Comparison, compare_view
 from nemotron_app.ui.controls import build_controls
 from nemotron_app.ui.conversation import Conversation
 from nemotron_app.ui.dialogue import Dialogue
-from nemotron_app.ui.events import connect
+from nemotron_app.ui.events import Handlers, connect
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import pill
 from nemotron_app.ui.panel import Panel
 from nemotron_app.ui.redraw import Redraw
 from nemotron_app.ui.site import Site
+from nemotron_app.ui.watch import watch_view
 from nemotron_app.ui.widgets import Chat, Export, Memory, Widgets
 
 LOADING_SECONDS = 1.0
@@ -33,7 +37,12 @@ def build_page(site: Site) -> gr.Blocks:
     with gr.Blocks(title=strings.TITLE, analytics_enabled=False, fill_width=True) as page:
         widgets = _layout()
         redraw = Redraw(widgets)
-        connect(page, widgets, Dialogue(api, widgets, redraw), Panel(api, widgets))
+        handlers = Handlers(
+            dialogue=Dialogue(api, widgets, redraw),
+            panel=Panel(api, widgets),
+            comparison=Comparison(widgets),
+        )
+        connect(page, widgets, handlers)
     page.queue(default_concurrency_limit=None, max_size=MAX_QUEUE, api_open=False)
     return page
 
@@ -47,6 +56,8 @@ def _layout() -> Widgets:
             with gr.Column(elem_id="np-main", scale=1), gr.Tabs(elem_id="np-views"):
                 with gr.Tab(strings.TAB_CHAT, elem_id="np-chat"):
                     chat = _chat()
+                with gr.Tab(strings.TAB_COMPARE, elem_id="np-compare-tab") as compare_tab:
+                    compare = compare_view()
                 export = _export(origin)
             with gr.Column(elem_id="np-panel", scale=0, min_width=320):
                 controls = build_controls()
@@ -59,6 +70,8 @@ def _layout() -> Widgets:
     return Widgets(
         pill=state,
         chat=chat,
+        compare=compare,
+        compare_tab=compare_tab,
         export=export,
         gallery=gallery,
         controls=controls,
@@ -111,6 +124,7 @@ def _switches() -> Markup:
         data_conversation=strings.TRANSCRIPT_LABEL,
         data_edit=strings.EDIT_LABEL,
         data_copy=strings.COPY,
+        data_copied=strings.COPIED,
         data_delete=strings.DELETE,
         data_regenerate=strings.REGENERATE,
     )
@@ -133,7 +147,7 @@ def _chat() -> Chat:
         container=False,
         height="100%",
         editable="all",
-        buttons=["copy"],
+        buttons=[],
         sanitize_html=True,
         allow_tags=False,
         layout="bubble",
@@ -142,23 +156,22 @@ def _chat() -> Chat:
         elem_id="np-transcript",
     )
     notice = gr.HTML(elem_id="np-notice", apply_default_css=False)
+    watch = watch_view()
     evidence = gr.HTML(elem_id="np-evidence", apply_default_css=False)
     obstacle = gr.HTML(elem_id="np-obstacle", apply_default_css=False)
-    question, send, stop, new_chat = _composer()
+    composer = _composer()
     return Chat(
         transcript=transcript,
         turn_actions=_turn_actions(),
         notice=notice,
+        watch=watch,
         evidence=evidence,
-        question=question,
-        send=send,
-        stop=stop,
-        new_chat=new_chat,
         obstacle=obstacle,
+        **composer,
     )
 
 
-def _composer() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
+def _composer() -> dict[str, Any]:
     with gr.Row(elem_id="np-composer"):
         question = gr.Textbox(
             label=strings.QUESTION_LABEL,
@@ -171,19 +184,34 @@ def _composer() -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
             scale=1,
             elem_id="np-question",
         )
+        is_watched = gr.Checkbox(label=strings.WATCH, container=False, scale=0, elem_id="np-watched")
         send = gr.Button(strings.SEND, variant="primary", interactive=False, scale=0, elem_id="np-send")
         stop = gr.Button(strings.STOP, variant="stop", visible=False, scale=0, elem_id="np-stop")
     with gr.Row(elem_id="np-below"):
         gr.HTML(str(element("p", strings.KEYS_HINT, class_="np-hint")), apply_default_css=False)
         _place("np-meter")
         new_chat = gr.Button(strings.NEW_CHAT, size="sm", scale=0, elem_id="np-new")
-    return question, send, stop, new_chat
+    return {
+        "question": question,
+        "is_watched": is_watched,
+        "send": send,
+        "stop": stop,
+        "new_chat": new_chat,
+    }
 
 
 def _turn_actions() -> gr.HTML:
-    """Nothing to see: `static/page.js` puts the buttons at the turns and sends their clicks here."""
+    """Nothing to see: `static/page.js` puts the buttons at the turns and sends their clicks here.
+
+    Copy must happen while the click lasts, so what it gives waits in the browser.
+    """
     return gr.HTML(
+        answers=[],
+        html_template="<i></i>",
         js_on_load="""
+        const keep = () => { element.answers = props.answers; };
+        watch('answers', keep);
+        keep();
         element.addEventListener('np-delete', (event) => trigger('delete_turn', event.detail));
         element.addEventListener('np-again', () => trigger('ask_again'));
         """,

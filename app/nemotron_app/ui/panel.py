@@ -1,6 +1,6 @@
 """What does the side panel show, given the server and what is chosen?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import gradio as gr
 from openai import APIError
@@ -8,16 +8,19 @@ from starlette.requests import HTTPConnection
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
-from nemotron_app.ui.capabilities import FIELDS, Field, Model, find
+from nemotron_app.ui.capabilities import FIELDS, Model, find
 from nemotron_app.ui.cards import gallery, glance
-from nemotron_app.ui.changes import Changes, nothing
+from nemotron_app.ui.changes import Changes, Values, nothing
 from nemotron_app.ui.choices import choices_of, settle
-from nemotron_app.ui.controls import Values, recommended_values
+from nemotron_app.ui.controls import recommended_values
+from nemotron_app.ui.examples import offered
+from nemotron_app.ui.filling_controls import fit_filling
 from nemotron_app.ui.knob import turned
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import obstacle, pill, waiting
 from nemotron_app.ui.price import price
 from nemotron_app.ui.site import SignedOut, VisitorError
+from nemotron_app.ui.thinking_controls import fit_thinking, read_thinking, rested
 from nemotron_app.ui.visitor import connection_of
 from nemotron_app.ui.widgets import Widgets
 
@@ -54,17 +57,15 @@ class Panel:
         model = find(values[memory.models], values[controls.model])
         if model is None:
             return nothing()
-        return (
-            self._show(values[memory.models], model, controls.chosen(values))
-            | recommended_values(controls, model)
-            | self._gate(values[memory.readiness], model)
+        return self._choose(values[memory.models], model, values) | self._gate(
+            values[memory.readiness], model
         )
 
     def turn_knob(self, values: Values) -> Changes:
         """Another value of one knob, which may rule out values of the others."""
         memory, controls = self._widgets.memory, self._widgets.controls
         model = find(values[memory.models], values[controls.model])
-        return self._knobs(values[memory.models], model, controls.chosen(values)) if model else nothing()
+        return self._knobs(values[memory.models], model, values) if model else nothing()
 
     def reset(self, values: Values) -> Changes:
         """Sampling as the model's publisher advises it."""
@@ -100,29 +101,44 @@ class Panel:
         listed = [(_label(each), each.id) for each in models]
         changes[controls.model] = gr.Dropdown(choices=listed, value=model.id)
         if kept is None:
-            changes |= recommended_values(controls, model)
-        return changes | self._show(models, model, controls.chosen(values))
+            return changes | self._choose(models, model, values)
+        return changes | self._show(models, model, values)
 
-    def _show(self, models: Sequence[Model], model: Model, wanted: Mapping[Field, str]) -> Changes:
+    def _choose(self, models: Sequence[Model], model: Model, values: Values) -> Changes:
+        """A model that was not chosen before, with everything as it is advised."""
         controls = self._widgets.controls
-        default = model.reasoning.default if model.reasoning else False
+        fresh: Values = {**values, **rested(controls.thinking, model)}
+        return (
+            recommended_values(controls, model)
+            | self._show(models, model, fresh)
+            | {controls.thinking.switch: fresh[controls.thinking.switch]}
+            | {self._widgets.chat.transcript: gr.Chatbot(examples=offered(model))}
+        )
+
+    def _show(self, models: Sequence[Model], model: Model, values: Values) -> Changes:
+        controls = self._widgets.controls
         return {
             controls.card: glance(model),
-            controls.thinking: gr.Checkbox(visible=model.reasoning is not None, value=default),
             controls.recommended: _source(model),
-            **self._knobs(models, model, wanted),
+            **self._knobs(models, model, values),
         }
 
-    def _knobs(self, models: Sequence[Model], model: Model, wanted: Mapping[Field, str]) -> Changes:
+    def _knobs(self, models: Sequence[Model], model: Model, values: Values) -> Changes:
         controls = self._widgets.controls
-        chosen = settle(model, wanted)
+        chosen = settle(model, controls.chosen(values))
         choices = choices_of(models, model, chosen)
         widgets = {"size": controls.size, "precision": controls.precision, "decode": controls.decode}
         knobs: Changes = {
             widgets[field]: turned(field, strings.KNOB_NAMES[field], choices[field], chosen[field])
             for field in FIELDS
         }
-        return {**knobs, controls.price: price(model, chosen)}
+        thinking = read_thinking(controls.thinking, values, model)
+        return {
+            **knobs,
+            **fit_filling(controls.filling, values, chosen["decode"]),
+            **fit_thinking(controls.thinking, thinking, model, chosen),
+            controls.price: price(model, chosen, thinking),
+        }
 
     def _gate(self, readiness: Readiness, model: Model | None) -> Changes:
         """Send is on when an answer can come; else the reason stands beside it."""

@@ -65,6 +65,27 @@ process.stdout.write("\\n");
 """
 
 
+def langchain(body: Body, origin: str) -> str:
+    """A LangChain program that prints the answer; needs `pip install langchain-nvidia-ai-endpoints`."""
+    messages = [(message["role"], message["content"]) for message in body["messages"]]
+    named = {name: body[name] for name in _LANGCHAIN_FIELDS if name in body}
+    further = {name: value for name, value in body.items() if name not in {*named, "messages"}}
+    return f"""\
+import os
+
+from langchain_nvidia_ai_endpoints import ChatNVIDIA
+
+model = ChatNVIDIA(
+    base_url={_text(f"{origin}/v1")},
+    api_key=os.environ.get("{KEY_VARIABLE}", "none"),
+{_arguments(named | {"model_kwargs": further})}
+)
+for chunk in model.stream({_literal(messages, 0)}):
+    print(chunk.content, end="", flush=True)
+print()
+"""
+
+
 def raw(body: Body, origin: str) -> str:
     """The body alone."""
     return as_json(body)
@@ -74,13 +95,16 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
+# What ChatNVIDIA has parameters for; it passes on all else.
+_LANGCHAIN_FIELDS = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
 _STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
-# Language, as pygments calls it, and what writes it.
+# What a listing is in, and what writes it.
 SNIPPETS: Mapping[str, Callable[[Body, str], str]] = {
     "python": python,
     "bash": curl,
     "javascript": node,
+    "langchain": langchain,
     "json": raw,
 }
 
@@ -88,9 +112,11 @@ SNIPPETS: Mapping[str, Callable[[Body, str], str]] = {
 def _python_arguments(body: Body) -> str:
     plain = {name: value for name, value in body.items() if name not in EXTRA_FIELDS} | _STREAM
     extra = {name: value for name, value in body.items() if name in EXTRA_FIELDS}
-    return "\n".join(
-        f"    {name}={_literal(value, 1)}," for name, value in (plain | {"extra_body": extra}).items()
-    )
+    return _arguments(plain | {"extra_body": extra})
+
+
+def _arguments(named: Body) -> str:
+    return "\n".join(f"    {name}={_literal(value, 1)}," for name, value in named.items())
 
 
 def _literal(value: Any, depth: int) -> str:
@@ -107,6 +133,8 @@ def _literal(value: Any, depth: int) -> str:
         case list() if value:
             lines = (f"{inner}{_literal(item, depth + 1)},\n" for item in value)
             return "[\n" + "".join(lines) + outer + "]"
+        case tuple():
+            return f"({', '.join(_literal(item, depth) for item in value)})"
         case _:
             return repr(value)
 

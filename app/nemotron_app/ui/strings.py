@@ -13,6 +13,7 @@ TAB_MODELS = "Models"
 TAB_KEYS = "Keys"
 TAB_USAGE = "Usage"
 TAB_CHAT = "Chat"
+TAB_COMPARE = "Compare"
 TAB_CODE = "Code"
 TAB_RESPONSE = "Response"
 
@@ -49,7 +50,19 @@ REGENERATE = "Regenerate"
 DELETE = "Delete this turn"
 THEME = "Switch between light and dark"
 KEYS_HINT = "Enter sends, Shift+Enter breaks the line, Esc stops"
+WATCH = "Watch"
+ON = "on"
+OFF = "off"
 THINKING_TITLE = "Thinking"
+THOUGHT_TITLE = "Thought"
+THOUGHT_FOR = "Thought for {tokens}, {time}"
+THOUGHT_WITH = "{title}, with {size}"
+NUM_TOKENS = "{number} tokens"
+ONE_TOKEN = "1 token"
+CALLS = "Calls {name}"
+CALL_ARGUMENT = "Argument"
+CALL_VALUE = "Value"
+CALL_WITHOUT = "*No arguments.*"
 STOPPED_EARLY = "*Stopped before the first token.*"
 EMPTY_TITLE = "Ask a model, see how it answered"
 EMPTY_TEXT = "Every answer comes with its timings, its forwards and the code that repeats it."
@@ -73,6 +86,31 @@ NOT_PUBLISHED: Mapping[str, str] = {
 NOT_SERVED = "published, but no engine here serves it"
 NOT_TOGETHER = "not served with {other} {value}"
 THINKING_LABEL = "Think before answering"
+THINKING_SIZE = "Thinks with"
+SAME_SIZE = "{size} itself"
+NO_PAIR = "does not think for {size} here"
+HANDOVER = "The answering size"
+HANDOVERS: Mapping[str, str] = {"prefill": "reads it anew", "state": "takes the state over"}
+HANDOVER_NOTE = "Reading anew is exact; taking the state over is faster and approximate."
+BUDGET = "Thinking budget"
+BUDGET_INFO = "Most tokens of thinking; empty sets no limit"
+
+# The settings of the decode modes.
+BLOCK_LENGTH = "Block length"
+PACE = "Reveal"
+PACES: Mapping[str, str] = {"threshold": "what is sure", "steps": "in so many steps"}
+THRESHOLD = "Threshold"
+THRESHOLD_INFO = "Confidence from which a token is revealed along with the surest one"
+STEPS = "Steps"
+STEPS_INFO = "Forwards for a block, each revealing an even share"
+ORDER = "Order"
+ORDERS: Mapping[str, str] = {"confidence": "surest first", "leftmost": "left to right"}
+DRAFTING = "Drafting"
+DRAFTINGS: Mapping[str, str] = {"linear": "linear", "quadratic": "quadratic"}
+DRAFTING_NOTE = "Linear drafts and verifies in two forwards, quadratic does both in one wide one."
+ACCEPTANCE = "Accept by"
+ACCEPTANCES: Mapping[str, str] = {"match": "match", "rejection": "rejection sampling"}
+ACCEPTANCE_NOTE = "By match the answer is the autoregressive one; rejection sampling keeps its distribution."
 PRICE = "A token counts as {weight} in your limits."
 PRICE_MEANING = "Small, quantised and parallel variants count for less; the Usage page has every price"
 
@@ -121,13 +159,25 @@ FORWARDS = "Forwards"
 FORWARDS_MEANING = "Runs of the network after the prefill, drafts and commits included"
 TPF = "TPF"
 TPF_MEANING = "Tokens per forward"
+ACCEPTED = "Accepted"
+ACCEPTED_MEANING = "Drafted tokens that stood when they were verified"
+ACCEPTED_VALUE = "{share:.0%} of {drafted}"
+PHASES: Mapping[str, str] = {"thinking": "Thinking", "answer": "Answer"}
+PHASE_WITH = "{phase} ({size})"
+PHASE_VALUE = "{tokens}, {time}"
+PHASE_MEANING = "Tokens of this phase, and the time to its last from its own beginning"
 VARIANT = "Variant"
 VARIANT_MEANING = "The variant that really answered: model, size, precision, decode mode"
 SEED = "Seed"
 SEED_MEANING = "The same request with this seed gives the same tokens"
 FINISH = "Ended"
 FINISH_MEANING = "Why the answer ended"
-FINISHES: Mapping[str, str] = {"stop": "by itself", "length": "at max tokens", "stopped": "by you"}
+FINISHES: Mapping[str, str] = {
+    "stop": "by itself",
+    "length": "at max tokens",
+    "stopped": "by you",
+    "tool_calls": "with a call",
+}
 RUNNING = "Answering with {variant}"
 
 # Code.
@@ -138,6 +188,7 @@ LANGUAGES: Mapping[str, str] = {
     "python": "Python",
     "bash": "curl",
     "javascript": "Node",
+    "langchain": "LangChain",
     "json": "JSON",
 }
 COPY = "Copy"

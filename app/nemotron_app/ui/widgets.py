@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import gradio as gr
+from gradio.blocks import Block
 from gradio.components import Component
 
 from nemotron_app.ui.controls import Controls
@@ -11,13 +12,19 @@ from nemotron_app.ui.controls import Controls
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """Where people and models talk; `turn_actions` tells what the buttons at the turns ask for."""
+    """Where people and models talk.
+
+    `turn_actions` tells what the buttons at the turns ask for, and gives Copy its text; `watch` shows how the
+    last answer was made, where `is_watched` asks for it.
+    """
 
     transcript: gr.Chatbot
     turn_actions: gr.HTML
     notice: gr.HTML
+    watch: gr.HTML
     evidence: gr.HTML
     question: gr.Textbox
+    is_watched: gr.Checkbox
     send: gr.Button
     stop: gr.Button
     new_chat: gr.Button
@@ -51,6 +58,8 @@ class Widgets:
 
     pill: gr.HTML
     chat: Chat
+    compare: gr.HTML
+    compare_tab: gr.Tab
     export: Export
     gallery: gr.HTML
     controls: Controls
@@ -61,13 +70,13 @@ class Widgets:
         """What every handler is given."""
         memory, chat = self.memory, self.chat
         remembered = {memory.conversation, memory.run, memory.models, memory.readiness}
-        return {*self.controls.inputs(), *remembered, chat.question, self.export.origin}
+        return {*self.controls.inputs(), *remembered, chat.question, chat.is_watched, self.export.origin}
 
-    def outputs(self) -> list[Component]:
+    def outputs(self) -> list[Block]:
         """What a handler may change."""
         memory, chat, export = self.memory, self.chat, self.export
         remembered = [memory.conversation, memory.run, memory.models, memory.readiness]
-        talk = [getattr(chat, item.name) for item in fields(chat) if item.name != "turn_actions"]
+        talk = [getattr(chat, item.name) for item in fields(chat) if item.name != "is_watched"]
         exported = [export.note, *export.listings.values(), export.response]
-        panel = [getattr(self.controls, item.name) for item in fields(self.controls)]
-        return [self.pill, self.gallery, self.clock, *remembered, *talk, *exported, *panel]
+        shown = [self.pill, self.gallery, self.clock, self.compare]
+        return [*shown, *remembered, *talk, *exported, *self.controls.outputs()]

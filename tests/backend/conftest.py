@@ -322,3 +322,9 @@ def mode_core(tri_mode: TriModeCase) -> Callable[..., ModeCore]:
 def make_core() -> Callable[..., ModeCore]:
     """The same for tests that make many cores of one fixture."""
     return lambda case, **changes: ModeCore(case.network, **changes)
+
+
+@pytest.fixture(scope="session")
+def core_over() -> Callable[..., ModeCore]:
+    """Makes a core over any network; keywords change its options."""
+    return ModeCore

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_drafts_equal_the_description(folder: Path, network: NemotronH, run: Any
     tokens, drafted = draw(20), draw(4, 2)
     cache = network.make_cache(30)
     bounds = [0, *cuts, 19]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
+    for begin, end in pairwise(bounds):
         run(network, (tokens[begin:end], cache, begin), is_followed=True)
     found = [predict(network, cache, token) for token in [tokens[-1], *drafted]]
     close(torch.stack(found), SlowBlock(folder).drafts(tokens, drafted))

@@ -26,10 +26,10 @@ def bytes_needed(sequence: Sequence, network: Network) -> int:
 
 
 def tokens_needed(sequence: Sequence, network: Network) -> int:
-    """Places in the cache: where masks are filled in, for whole blocks, and for keys in whole blocks too."""
+    """Places in the cache: where drafts are verified, keys come in whole blocks, and masks come on top."""
     masking = network.masking
     if masking is None:
-        return sequence.capacity
+        return sequence.capacity if network.predictor is None else blocks(sequence.capacity)
     length = sequence.decoding.block_length or masking.block_length
     return blocks(sequence.capacity + length - 1)
 

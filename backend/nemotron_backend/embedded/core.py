@@ -5,7 +5,7 @@ from typing import Protocol
 
 from nemotron_backend.embedded.cache_memory import CacheMemory
 from nemotron_backend.embedded.decode.advance import Advance
-from nemotron_backend.embedded.decode.modes import MODES
+from nemotron_backend.embedded.decode.modes import mode_of
 from nemotron_backend.embedded.messages import Emitted, Gauges, Refused, Submit
 from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.embedded.refusal import why_hopeless
@@ -96,7 +96,7 @@ class Core:
         started = self._clock()
         for chunk in step.chunks:
             chunk.sequence.begin(started)
-        advances = MODES[step.variant.decode](network, step.chunks, self._clock)
+        advances = mode_of(step.variant.decode, network)(network, step.chunks, self._clock)
         deltas = self._emit(advances)
         return [*events, Emitted(deltas=deltas)] if deltas else events
 

@@ -54,22 +54,27 @@ def piece_of(chunk: Chunk) -> Piece:
     )
 
 
-def run(network: Network, pieces: Tokens[Piece], *, is_draft: bool = False) -> tuple[Tensor, ...]:
-    """Each piece's logits [wanted, vocabulary]; every causal piece is in its sequence's cache then."""
-    logits = network.forward(_batch(pieces, is_draft))
+def run(
+    network: Network, pieces: Tokens[Piece], *, is_draft: bool = False, is_followed: bool = False
+) -> tuple[Tensor, ...]:
+    """Each piece's logits [wanted, vocabulary]; every causal piece is in its sequence's cache then.
+
+    Where they are followed, what predicts further tokens sees them too.
+    """
+    logits = network.forward(_batch(pieces, is_draft, is_followed))
     for piece in pieces:
         piece.sequence.num_computed += len(piece.token_ids) if piece.is_causal else 0
     return torch.split(logits, [len(piece.logits_of) for piece in pieces])
 
 
-def _batch(pieces: Tokens[Piece], is_draft: bool) -> Batch:
+def _batch(pieces: Tokens[Piece], is_draft: bool, is_followed: bool) -> Batch:
     token_ids: list[int] = []
     positions: list[int] = []
     segments: list[Segment] = []
     logit_rows: list[int] = []
     for piece in pieces:
         start = len(token_ids)
-        segments.append(_segment(piece, start))
+        segments.append(_segment(piece, start, is_followed))
         token_ids += piece.token_ids
         positions += piece.positions
         logit_rows += (start + offset for offset in piece.logits_of)
@@ -82,7 +87,7 @@ def _batch(pieces: Tokens[Piece], is_draft: bool) -> Batch:
     )
 
 
-def _segment(piece: Piece, start: int) -> Segment:
+def _segment(piece: Piece, start: int, is_followed: bool) -> Segment:
     begin, length = piece.begin, len(piece.token_ids)
     return Segment(
         cache=piece.sequence.cache,
@@ -93,4 +98,5 @@ def _segment(piece: Piece, start: int) -> Segment:
         is_revocable=piece.is_revocable,
         is_causal=piece.is_causal,
         num_groups=piece.num_groups,
+        is_followed=is_followed,
     )

@@ -87,6 +87,11 @@ class NemotronH:
             return self._head(hidden[batch.logit_rows])
         return self._head(self._stack.norm(hidden[batch.logit_rows], self._norm))
 
+    @property
+    def cost_of_step(self) -> float:
+        """By the number of layers, the head counted as one."""
+        return (len(self.config.prediction_layers) + 1) / (len(self.config.layers) + 1)
+
     def can_predict(self, cache: Sequence[LayerCache]) -> bool:
         own = cache[-1]
         return isinstance(own, PredictionCache) and own.num_unread > 0

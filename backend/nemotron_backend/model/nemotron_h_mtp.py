@@ -47,7 +47,7 @@ class PredictionBlock:
         return PredictionCache(lambda: self._stack.make_cache(capacity))
 
     def follow(self, batch: Batch, hidden: Tensor) -> None:
-        """See what the network made of the tokens of a forward, [tokens, hidden], and read prompts of them."""
+        """See what the network made of a forward's tokens, [tokens, hidden], and read what is sure of it."""
         token_ids = batch.token_ids.tolist()
         readings: list[Reading] = []
         for segment in batch.segments:

@@ -48,7 +48,7 @@ class NemotronHTensors:
         return self._weights.read(self._actual[name], *self.shapes[name])
 
     def beside(self, name: str, shape: Shape) -> Tensor:
-        """A tensor that is set aside, plain and of this shape. Raises MissingTensor, WrongShape, WrongType."""
+        """A plain tensor that is set aside. Raises MissingTensor, WrongShape, WrongType."""
         tensor = self._weights.read(name, *shape)
         self._check_type(name, tensor, "bf16")
         return tensor

@@ -100,6 +100,11 @@ class Ahead:
 class Predictor(Protocol):
     """What drafts from left to right by a smaller network of its own, which leaves the cache as it is."""
 
+    @property
+    def cost_of_step(self) -> float:
+        """What a token costs to draft, in forwards of the whole network over one token."""
+        ...
+
     def can_predict(self, cache: Sequence[LayerCache]) -> bool:
         """Whether a sequence with this cache was followed up to its last token."""
         ...

@@ -28,8 +28,8 @@ from nemotron_backend.request import Forward, ForwardKind
 LONGEST_BLOCK = 6
 _NOT_DRAFTED = -1
 _NO_MASKS = (
-    "This model has no masks to draft with beside the verifying, so it drafts one token after another, and the "
-    "answer is the same."
+    "This model has no masks to draft with beside the verifying, so it drafts one token after another, "
+    "and the answer is the same."
 )
 
 

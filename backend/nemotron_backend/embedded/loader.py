@@ -48,6 +48,8 @@ class Loader:
         return outcomes
 
     def _load_all(self) -> None:
+        for model in self._options.models:
+            self._say(Progress(model=model.model, sentence="waiting to be loaded"))
         for model in sorted(self._options.models, key=lambda model: not model.checkpoint):
             self._outcomes.put(self._load(model))
             self._wake()

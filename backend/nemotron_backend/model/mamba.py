@@ -32,7 +32,8 @@ class MambaMixer:
         self._layer = layer
         self._input = parts.linears[f"{start}in_proj.weight"]
         self._output = parts.linears[f"{start}out_proj.weight"]
-        self._taps = tensors[f"{start}conv1d.weight"].squeeze(1)
+        # Every tap is read as one vector.
+        self._taps = tensors[f"{start}conv1d.weight"].squeeze(1).T.contiguous().T
         self._taps_bias = tensors.get(f"{start}conv1d.bias")
         self._norm = tensors[f"{start}norm.weight"]
         self._heads = HeadParameters(

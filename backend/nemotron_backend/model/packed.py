@@ -6,27 +6,30 @@ together; in return a forward moves half as much memory.
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nemotron_backend.model.matrix import BlockMatrix, Matrix
 from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.precision import shifted
-from nemotron_kernels.grouped_experts import ExpertMaps, ExpertWeights
+from nemotron_kernels.grouped_experts import ExpertMaps, ExpertWeights, Visits
 from nemotron_kernels.quantised_linear import Linear, prepare
 
 
 @dataclass(frozen=True, slots=True)
 class PackedExperts:
-    """A packed map for every expert of a layer."""
+    """A packed map for every expert of a layer; `scale` is [experts, out], or [experts, 1] for equal rows."""
 
     maps: tuple[Linear, ...]
+    scale: Tensor
 
     @property
     def num_bytes(self) -> int:
-        return sum(held.num_bytes for held in self.maps)
+        return sum(held.num_bytes for held in self.maps) + self.scale.nbytes
 
-    def apply(self, expert: int, rows: Tensor) -> Tensor:
-        return self.maps[expert](rows)
+    def map(self, rows: Tensor, visits: Visits) -> Tensor:
+        mapped = torch.cat([self.maps[expert](part) for expert, part in visits.each(rows)])
+        return mapped.mul_(self.scale[visits.experts])
 
 
 def pack(parts: Parts) -> Parts:
@@ -48,18 +51,24 @@ def _packed(linear: Linear) -> Linear:
     if not isinstance(linear, Matrix | BlockMatrix):
         return linear
     dense = linear.dense()
-    return _prepared(dense.values, dense.scale)
+    values, scale = _scaled(dense.values, dense.scale)
+    return prepare(values.contiguous(), scale.contiguous())
 
 
 def _packed_experts(held: ExpertMaps) -> ExpertMaps:
     if not isinstance(held, ExpertWeights):
         return held
     scales = [None] * len(held.values) if held.scale is None else list(held.scale)
-    return PackedExperts(tuple(_prepared(*pair) for pair in zip(held.values, scales, strict=True)))
+    values, row_scales = zip(*map(_scaled, held.values, scales), strict=True)
+    scale = torch.stack(row_scales)
+    is_even = bool((scale == scale[:, :1]).all())
+    maps = tuple(prepare(own.contiguous(), None) for own in values)
+    return PackedExperts(maps, scale[:, :1].clone() if is_even else scale)
 
 
-def _prepared(values: Tensor, row_scale: Tensor | None) -> Linear:
-    if row_scale is None:
-        values, scale = shifted(values)
-        row_scale = scale.expand(len(values))
-    return prepare(values.contiguous(), row_scale.contiguous())
+def _scaled(values: Tensor, row_scale: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Numbers that float16 holds, and the scale of every row."""
+    if row_scale is not None:
+        return values, row_scale
+    values, scale = shifted(values)
+    return values, scale.expand(len(values))

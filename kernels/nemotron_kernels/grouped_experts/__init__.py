@@ -7,6 +7,11 @@ where the numbers are the weights. `values` may be any view with unit stride alo
 nested size reads the first experts, rows and columns of the whole network's tensor where they lie.
 """
 
-from nemotron_kernels.grouped_experts.reference import ExpertMaps, ExpertWeights, grouped_experts
+from nemotron_kernels.grouped_experts.reference import (
+    ExpertMaps,
+    ExpertWeights,
+    Visits,
+    grouped_experts,
+)
 
-__all__ = ["ExpertMaps", "ExpertWeights", "grouped_experts"]
+__all__ = ["ExpertMaps", "ExpertWeights", "Visits", "grouped_experts"]

@@ -1,6 +1,8 @@
 """What is the sum over experts, in plain torch?"""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 import torch
@@ -10,11 +12,24 @@ from torch import Tensor
 from nemotron_kernels.router import Routing
 
 
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """Which expert each of some rows visits: ascending, as numbers [rows] and as (expert, rows) runs."""
+
+    experts: Tensor
+    runs: Sequence[tuple[int, int]]
+
+    def each(self, rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Every expert that is visited, with its rows."""
+        parts = rows.split_with_sizes([count for _, count in self.runs])
+        return zip((expert for expert, _ in self.runs), parts, strict=True)
+
+
 class ExpertMaps(Protocol):
     """One linear map an expert."""
 
-    def apply(self, expert: int, rows: Tensor) -> Tensor:
-        """Map the `rows` of one expert."""
+    def map(self, rows: Tensor, visits: Visits) -> Tensor:
+        """Send every row through the expert that it visits."""
         ...
 
 
@@ -25,27 +40,16 @@ class ExpertWeights:
     values: Tensor
     scale: Tensor | None = None
 
-    def apply(self, expert: int, rows: Tensor) -> Tensor:
-        mapped = F.linear(rows, self.values[expert])
-        return mapped if self.scale is None else mapped * self.scale[expert]
+    def map(self, rows: Tensor, visits: Visits) -> Tensor:
+        mapped = torch.cat([F.linear(part, self.values[expert]) for expert, part in visits.each(rows)])
+        return mapped if self.scale is None else mapped * self.scale[visits.experts]
 
 
 def grouped_experts(x: Tensor, routing: Routing, up: ExpertMaps, down: ExpertMaps) -> Tensor:
     """Send `x` [tokens, in] through its experts; the sum runs in the order of the experts."""
-    num_chosen = routing.experts.shape[1]
     experts, order = routing.experts.flatten().sort(stable=True)
-    tokens, weights = order // num_chosen, routing.weights.flatten()[order, None]
-    result = torch.zeros_like(x)
-    start = 0
-    for expert, count in zip(*_counts(experts), strict=True):
-        rows = slice(start, start + count)
-        wide = F.relu(up.apply(expert, x[tokens[rows]])).square()
-        result.index_add_(0, tokens[rows], down.apply(expert, wide) * weights[rows])
-        start += count
-    return result
-
-
-def _counts(experts: Tensor) -> tuple[list[int], list[int]]:
-    """The experts that are visited, in order, and how often each is."""
-    visited, counts = torch.unique_consecutive(experts, return_counts=True)
-    return visited.tolist(), counts.tolist()
+    visits = Visits(experts, [(expert, len(list(run))) for expert, run in groupby(experts.tolist())])
+    tokens, weights = order // routing.experts.shape[1], routing.weights.flatten()[order, None]
+    rows = x.expand(len(order), -1) if len(x) == 1 else x[tokens]
+    wide = F.relu(up.map(rows, visits)).square() * weights
+    return torch.zeros_like(x).index_add_(0, tokens, down.map(wide, visits))

@@ -16,8 +16,11 @@ from nemotron_kernels.quantised_linear.reference import Linear, ReferenceLinear
 __all__ = ["Linear", "prepare"]
 
 
-def prepare(values: Tensor, row_scale: Tensor) -> Linear:
-    """A layer over these weights, laid out once for the implementation that runs here."""
+def prepare(values: Tensor, row_scale: Tensor | None) -> Linear:
+    """A layer over these weights, laid out once for the implementation that runs here.
+
+    Without `row_scale` the values are the weights, or whoever calls it scales the result.
+    """
     if prefers_fbgemm(torch.backends.quantized.supported_engines):
         from nemotron_kernels.quantised_linear.cpu import FbgemmLinear
 

@@ -20,13 +20,14 @@ class Linear(Protocol):
 class ReferenceLinear:
     """The definition, with float32 values in memory."""
 
-    def __init__(self, values: Tensor, row_scale: Tensor) -> None:
+    def __init__(self, values: Tensor, row_scale: Tensor | None) -> None:
         self._values = values.float()
         self._row_scale = row_scale
 
     @property
     def num_bytes(self) -> int:
-        return self._values.nbytes + self._row_scale.nbytes
+        return self._values.nbytes + (0 if self._row_scale is None else self._row_scale.nbytes)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        return F.linear(rows, self._values).mul_(self._row_scale)
+        result = F.linear(rows, self._values)
+        return result if self._row_scale is None else result.mul_(self._row_scale)

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nemotron_app.ui.conversation import Conversation, Turn, draw, turn_at
+from nemotron_app.ui.conversation import Conversation, Turn, answers, draw, turn_at
+from nemotron_app.ui.tool_call import ToolCall
 
 TURNS = st.lists(
     st.builds(
@@ -57,3 +58,25 @@ def test_deleting_a_turn_leaves_the_others() -> None:
 def test_indentation_is_drawn_as_it_was_typed() -> None:
     message = draw(Conversation().ask("    indented"))[0]
     assert message["content"] == [{"type": "text", "text": "    indented"}]
+
+
+def test_thoughts_are_open_until_the_answer_begins_and_never_copied() -> None:
+    def fold(turn: Turn) -> object:
+        return draw(_of(turn))[1]["metadata"]
+
+    thinking = Turn(question="a", reasoning="hm")
+    assert fold(thinking) == {"title": "Thinking", "status": "pending"}
+    answered = Turn(question="a", reasoning="hm", answer="b")
+    assert fold(answered) == {"title": "Thought", "status": "done"}
+    known = Turn(question="a", reasoning="hm", answer="b", thought="Thought for 3 tokens, 2 ms")
+    assert fold(known) == {"title": "Thought for 3 tokens, 2 ms", "status": "done"}
+    assert answers(_of(known)) == ["b"]
+
+
+def test_a_call_is_drawn_by_its_name_and_told_to_the_model_again() -> None:
+    call = ToolCall(id="c1", name="now", arguments="{}")
+    conversation = _of(Turn(question="what time", calls=(call,)), Turn(question="and now"))
+    assert draw(conversation)[1]["metadata"] == {"title": "Calls now"}
+    assert conversation.messages("")[1]["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    ]

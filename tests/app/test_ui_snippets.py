@@ -23,14 +23,26 @@ def bodies(draw: st.DrawFn) -> dict[str, Any]:
         "stop": draw(st.lists(TEXT, max_size=3)),
         "top_k": draw(st.integers(0, 100)),
         "chat_template_kwargs": {"enable_thinking": draw(st.booleans())},
-        "nvext": {"size": draw(TEXT), "precision": "fp8", "decode": "diffusion"},
+        "logprobs": draw(st.booleans()),
+        "nvext": {
+            "size": draw(TEXT),
+            "precision": "fp8",
+            "decode": "diffusion",
+            "num_steps": draw(st.integers(1, 32)),
+            "thinking_size": draw(TEXT),
+            "canvas": True,
+        },
     }
 
 
-def _keywords(code: str) -> dict[str, Any]:
+def _call(code: str, name: str) -> ast.Call:
     calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
-    create = next(call for call in calls if getattr(call.func, "attr", "") == "create")
-    return {word.arg: ast.literal_eval(word.value) for word in create.keywords if word.arg}
+    return next(c for c in calls if name in (getattr(c.func, "attr", ""), getattr(c.func, "id", "")))
+
+
+def _keywords(code: str, name: str = "create") -> dict[str, Any]:
+    words = {word.arg: word.value for word in _call(code, name).keywords if word.arg}
+    return {arg: ast.literal_eval(value) for arg, value in words.items() if arg != "api_key"}
 
 
 @given(bodies())
@@ -40,6 +52,19 @@ def test_python_passes_every_field_and_the_extra_ones_as_extra_body(body: dict[s
     assert {name: passed.pop(name) for name in ("stream", "stream_options")}
     assert passed | extra == body
     assert set(extra) == {"top_k", "chat_template_kwargs", "nvext"}
+
+
+@given(bodies())
+def test_langchain_passes_every_field_to_the_model_and_the_messages_to_the_stream(
+    body: dict[str, Any],
+) -> None:
+    code = snippets.langchain(body, "http://127.0.0.1:7860")
+    passed = _keywords(code, "ChatNVIDIA")
+    further = passed.pop("model_kwargs")
+    assert passed.pop("base_url") == "http://127.0.0.1:7860/v1"
+    told = ast.literal_eval(_call(code, "stream").args[0])
+    messages = [{"role": role, "content": content} for role, content in told]
+    assert {**passed, **further, "messages": messages} == body
 
 
 @given(bodies())
@@ -60,5 +85,5 @@ def test_node_sends_every_field(body: dict[str, Any]) -> None:
 
 
 def test_the_address_is_the_visitors_own() -> None:
-    for write in (snippets.python, snippets.curl, snippets.node):
-        assert "https://play.example/v1" in write({"model": "m"}, "https://play.example")
+    for write in (snippets.python, snippets.curl, snippets.node, snippets.langchain):
+        assert "https://play.example/v1" in write({"model": "m", "messages": []}, "https://play.example")

@@ -9,7 +9,7 @@ from nemotron_app.ui.answer import Answer
 from nemotron_app.ui.api import Readiness
 from nemotron_app.ui.code import listing
 from nemotron_app.ui.controls import stop_strings
-from nemotron_app.ui.evidence import facts_of, strip
+from nemotron_app.ui.evidence import facts_of, strip, thought
 from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import obstacle, pill
 from nemotron_app.ui.trouble import trouble_of
@@ -93,3 +93,57 @@ def test_an_error_keeps_the_servers_words_and_gets_a_way_out() -> None:
     assert "new chat" in trouble.way_out
     assert trouble.request_id == "req_1"
     assert "did not answer" in trouble_of(APIConnectionError(request=request)).title
+
+
+def _call(index: int, arguments: str, name: str | None = None) -> ChatCompletionChunk:
+    call = {"index": index, "function": {"name": name, "arguments": arguments}}
+    return _chunk(choices=[{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": None}])
+
+
+def test_calls_of_tools_grow_by_their_chunks_and_read_as_tables() -> None:
+    answer = Answer().and_then(
+        [_call(0, "", "get_weather"), _call(0, '{"city": '), _call(0, '"Oslo"}'), _call(1, "{}", "now")]
+    )
+    assert [call.name for call in answer.calls] == ["get_weather", "now"]
+    assert answer.calls[0].as_table() == "| Argument | Value |\n| --- | --- |\n| `city` | Oslo |"
+    assert answer.calls[1].as_table() == "*No arguments.*"
+    assert answer.as_response()["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+
+
+def test_a_call_that_is_no_object_is_shown_as_it_stands() -> None:
+    (call,) = Answer().and_then([_call(0, '{"city": ', "get_weather")]).calls
+    assert '{"city": ' in call.as_table()
+    (call,) = Answer().and_then([_call(0, '{"a": "x|y\\nz"}', "f")]).calls
+    assert r"x\|y z" in call.as_table()
+
+
+PHASES = [
+    {"kind": "thinking", "size": "2m", "tokens": 41, "ttft_ms": 3.0, "ms": 1234.0},
+    {"kind": "answer", "size": "4m", "tokens": 1, "ttft_ms": 2.0, "ms": 40.0},
+]
+
+
+def test_the_fold_of_thoughts_tells_how_long_they_took_and_who_had_them() -> None:
+    assert thought(Answer(text="so far")) == ""
+    assert thought(Answer(nvext={"metrics": {"phases": PHASES}})) == "Thought for 41 tokens, 1.23 s, with 2m"
+    alone = [{**phase, "size": "4m"} for phase in PHASES]
+    assert thought(Answer(nvext={"metrics": {"phases": alone}})) == "Thought for 41 tokens, 1.23 s"
+
+
+def test_the_strip_tells_phases_and_acceptance() -> None:
+    drafts = {"speculative_decoding": {"num_draft_tokens": 80, "num_accepted_draft_tokens": 60}}
+    answer = Answer(nvext={"metrics": {"phases": PHASES}}, further=drafts)
+    facts = {fact.label: fact.value for fact in facts_of(answer, seed=3)}
+    assert facts["Thinking (2m)"] == "41 tokens, 1.23 s"
+    assert facts["Answer (4m)"] == "1 token, 40 ms"
+    assert facts["Accepted"] == "75% of 80"
+
+
+def test_the_trace_of_all_chunks_is_one_and_canvases_pass() -> None:
+    def traced(kind: str) -> ChatCompletionChunk:
+        canvas = {"position": 0, "tokens": []}
+        return _chunk(nvext={"trace": [{"kind": kind, "ms": 1.0, "tokens": []}], "canvas": canvas})
+
+    response = Answer().and_then([traced("prefill"), traced("decode")]).as_response()
+    assert [forward["kind"] for forward in response["nvext"]["trace"]] == ["prefill", "decode"]
+    assert "canvas" not in response["nvext"]

@@ -232,6 +232,7 @@ class Evidence(TypedDict, total=False):
     metrics: Metrics
     recipe: Recipe
     trace: list[ForwardAnswer]
+    trace_version: int
     size: str
     canvas: CanvasAnswer
     notice: str

@@ -12,6 +12,7 @@ from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.evidence import metrics_of, recipe_of, running_usage, usage_of
 from nemotron_app.wire.form import Choice, Form
 from nemotron_app.wire.speculation import speculation_of
+from nemotron_backend.replay import TRACE_VERSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,7 @@ class Envelope:
         }
         if self.asked.show_trace:
             nvext.setdefault("trace", [])
+            nvext["trace_version"] = TRACE_VERSION
         if tally.notices:
             nvext["notice"] = " ".join(tally.notices)
         speculation = speculation_of(tally.verifications)

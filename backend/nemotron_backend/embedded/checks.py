@@ -3,7 +3,10 @@
 from nemotron_backend.embedded.messages import Ready
 from nemotron_backend.embedded.tokenization import field_of
 from nemotron_backend.engine import ContextTooLong, InvalidRequest
-from nemotron_backend.request import GenerationRequest
+from nemotron_backend.request import Decoding, GenerationRequest
+
+# A block takes room in the cache of every request that may fill one.
+LONGEST_BLOCK = 64
 
 
 def check_request(request: GenerationRequest, num_prompt: int, ready: Ready) -> None:
@@ -13,6 +16,26 @@ def check_request(request: GenerationRequest, num_prompt: int, ready: Ready) -> 
         if not 0 <= token_id < ready.vocab_size:
             message = f"token id {token_id} is outside the vocabulary, which has {ready.vocab_size} tokens"
             raise InvalidRequest("logit_bias", message)
+    _check_decoding(request.decoding)
+
+
+def _check_decoding(decoding: Decoding) -> None:
+    takes_steps = decoding.threshold > 0 or decoding.num_steps > 1
+    problems = {
+        "block_length": (
+            f"must be 0, which is the model's own, or 1 to {LONGEST_BLOCK}, not {decoding.block_length}",
+            not 0 <= decoding.block_length <= LONGEST_BLOCK,
+        ),
+        "threshold": (f"must be 0 to 1, not {decoding.threshold}", not 0 <= decoding.threshold <= 1),
+        "num_steps": (f"must be 0 or more, not {decoding.num_steps}", decoding.num_steps < 0),
+        "drafting": (
+            "quadratic fills all masks beside the verifying, so threshold and num_steps have no say in it",
+            decoding.drafting == "quadratic" and takes_steps,
+        ),
+    }
+    for name, (problem, is_wrong) in problems.items():
+        if is_wrong:
+            raise InvalidRequest(f"nvext.{name}", f"nvext.{name} {problem}")
 
 
 def _check_length(request: GenerationRequest, num_prompt: int, context: int) -> None:

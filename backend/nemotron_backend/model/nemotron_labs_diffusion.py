@@ -4,6 +4,7 @@ The network is a Llama under other names: `encoder` for the trunk and `diffusion
 serves tokens from left to right and masks alike.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from nemotron_backend.model.draft_adapter import FOLDER, read_corrections
@@ -20,5 +21,6 @@ def open_checkpoint(folder: Path) -> LlamaCheckpoint:
     config = read_config(folder)
     adapter = folder / FOLDER
     corrections = read_corrections(adapter, config.trunk) if adapter.is_dir() else ()
-    drafting = Drafting(masking=config.masking, corrections=corrections)
+    masking = replace(config.masking, lacks_adapter=config.has_draft_adapter and not corrections)
+    drafting = Drafting(masking=masking, corrections=corrections)
     return LlamaCheckpoint(config.trunk, Weights.open(folder), _NAMES, drafting)

@@ -6,7 +6,7 @@ The trunk is a Llama with other rotations; what comes on top is the mask's id an
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,10 +20,14 @@ _REMEDY = "Take a checkpoint of Nemotron-Labs-Diffusion in Hugging Face format."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NemotronLabsDiffusionConfig:
-    """Shapes and constants of the trunk, and how masks are filled in."""
+    """Shapes and constants of the trunk, and how masks are filled in.
+
+    Released checkpoints come with a draft adapter; one that was trained without says so.
+    """
 
     trunk: LlamaConfig
     masking: Masking
+    has_draft_adapter: bool
 
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -60,9 +64,11 @@ class _File(msgspec.Struct, kw_only=True):
     tie_word_embeddings: bool = False
     attention_bias: bool = False
     mlp_bias: bool = False
+    quantization_config: dict[str, Any] | None = None
     sliding_window: int | None = None
     block_size: _Count = 32
     mask_token_id: Annotated[int, msgspec.Meta(ge=0)] = 100
+    has_draft_adapter: bool = True
 
 
 def read_config(folder: Path) -> NemotronLabsDiffusionConfig:
@@ -76,12 +82,16 @@ def read_config(folder: Path) -> NemotronLabsDiffusionConfig:
     return NemotronLabsDiffusionConfig(
         trunk=_trunk(file),
         masking=Masking(mask_id=file.mask_token_id, block_length=file.block_size),
+        has_draft_adapter=file.has_draft_adapter,
     )
 
 
 def _check(path: Path, file: _File) -> None:
     rope, heads, kv_heads = file.rope_parameters, file.num_attention_heads, file.num_key_value_heads
     problems = {
+        "the weights are quantised, and here plain ones are rounded when they are served": (
+            file.quantization_config is not None
+        ),
         f"model_type is {file.model_type!r}, not {MODEL_TYPE!r}": file.model_type != MODEL_TYPE,
         f"hidden_act is {file.hidden_act!r}, not 'silu'": file.hidden_act != "silu",
         f"rope_type is {rope.rope_type!r}, not 'yarn'": rope.rope_type != "yarn",

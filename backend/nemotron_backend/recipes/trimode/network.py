@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
     "sliding_window": None,
     "block_size": 16,
     "mask_token_id": 100,
+    "has_draft_adapter": False,
     "bos_token_id": 1,
     "eos_token_id": 11,
     "pad_token_id": 0,

@@ -1,6 +1,6 @@
 """Which engines serve, and which of them answers a request?"""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Literal
 
 from nemotron_backend.echo import EchoEngine
@@ -29,21 +29,17 @@ def _create(name: EngineName, options: EmbeddedOptions) -> Engine:
 
 
 class RoutedEngine:
-    """Several engines as one: a variant goes to the first engine that serves it."""
+    """Several engines as one: a variant goes to the first engine that serves it at the time."""
 
     def __init__(self, engines: Sequence[Engine]) -> None:
         self._engines = tuple(engines)
-        self._by_variant: Mapping[Variant, Engine] = {
-            variant: engine for engine in reversed(self._engines) for variant in engine.variants()
-        }
-        self._by_model: Mapping[str, Engine] = {
-            variant.model: engine for engine in reversed(self._engines) for variant in engine.variants()
-        }
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
-        if request.variant not in self._by_variant:
+        serving = (engine for engine in self._engines if request.variant in engine.variants())
+        engine = next(serving, None)
+        if engine is None:
             raise UnknownVariant(f"no engine here serves {request.variant}")
-        deltas = self._by_variant[request.variant].stream(request)
+        deltas = engine.stream(request)
         try:
             async for delta in deltas:
                 yield delta
@@ -70,6 +66,7 @@ class RoutedEngine:
             cache_used_bytes=sum(part.cache_used_bytes for part in parts),
             cache_limit_bytes=sum(part.cache_limit_bytes for part in parts),
             resident=tuple(model for part in parts for model in part.resident),
+            models=tuple(model for part in parts for model in part.models),
         )
 
     async def aclose(self) -> None:
@@ -77,9 +74,10 @@ class RoutedEngine:
             await engine.aclose()
 
     def _of_model(self, model: str) -> Engine:
-        if model not in self._by_model:
-            raise UnknownVariant(f"no engine here serves {model}")
-        return self._by_model[model]
+        for engine in self._engines:
+            if any(variant.model == model for variant in engine.variants()):
+                return engine
+        raise UnknownVariant(f"no engine here serves {model}")
 
 
 def _worst(parts: Sequence[EngineStatus]) -> EngineState:

@@ -216,15 +216,15 @@ def test_tokens_together_get_the_bits_of_tokens_alone(
 
 
 def test_only_a_checkpoint_with_a_block_can_self_speculate(save_hybrid: Any, folder: Path) -> None:
-    assert NemotronHCheckpoint.open(folder).decodes == ("autoregressive", "self-speculation")
-    assert NemotronHCheckpoint.open(save_hybrid()).decodes == ("autoregressive",)
+    assert NemotronHCheckpoint.open(folder).decodes("full") == ("autoregressive", "self-speculation")
+    assert NemotronHCheckpoint.open(save_hybrid()).decodes("full") == ("autoregressive",)
     reconfigure(folder, num_nextn_predict_layers=2)
-    assert NemotronHCheckpoint.open(folder).decodes == ("autoregressive",)
+    assert NemotronHCheckpoint.open(folder).decodes("full") == ("autoregressive",)
 
 
 def test_widths_that_no_vector_fits_draft_nothing(save_predicting_hybrid: Any) -> None:
     uneven = NemotronHCheckpoint.open(save_predicting_hybrid(mamba_num_heads=8, mamba_head_dim=16))
-    assert uneven.decodes == ("autoregressive",)
+    assert uneven.decodes("full") == ("autoregressive",)
     assert uneven.network("full", "bf16").predictor is None
 
 

@@ -10,6 +10,7 @@ from nemotron_backend.embedded.cache_memory import (
     bytes_of,
     reusable_length,
 )
+from nemotron_backend.embedded.decode.pace import LONGEST_PREDICTION
 from nemotron_backend.embedded.prefix_match import SHORTEST_PREFIX, Match, longest_match, origin_of
 from nemotron_backend.embedded.sequence import Sequence
 from nemotron_backend.model.cache import blocks
@@ -22,7 +23,7 @@ _MOST_STATES = 1 + MOST_SNAPSHOTS
 
 def bytes_needed(sequence: Sequence, network: Network) -> int:
     """Cache memory of the longest answer that the sequence may get."""
-    return tokens_needed(sequence, network) * network.cache_bytes_per_token + _state_bytes(network)
+    return tokens_needed(sequence, network) * network.cache_bytes_per_token + _state_bytes(sequence, network)
 
 
 def tokens_needed(sequence: Sequence, network: Network) -> int:
@@ -73,15 +74,19 @@ def retire(sequence: Sequence, memory: CacheMemory) -> None:
     sequence.cache = ()
 
 
-def _state_bytes(network: Network) -> int:
-    return _MOST_STATES * network.cache_bytes_per_sequence
+def _state_bytes(sequence: Sequence, network: Network) -> int:
+    """Of the states that it may hold at the same time: while drafts can be taken back, one for each token."""
+    num_states = _MOST_STATES
+    if network.predictor is not None and sequence.variant.decode == "self-speculation":
+        num_states += sequence.decoding.block_length or LONGEST_PREDICTION
+    return num_states * network.cache_bytes_per_sequence
 
 
 def _reuse(sequence: Sequence, match: Match, network: Network, memory: CacheMemory) -> bool:
     source, length = match.source, match.length
     # A cache that starts small grows by half whenever it is full, to a whole number of blocks.
     places = blocks(tokens_needed(sequence, network) * 3 // 2)
-    needed = places * network.cache_bytes_per_token + _state_bytes(network)
+    needed = places * network.cache_bytes_per_token + _state_bytes(sequence, network)
     if isinstance(source, Prefix) and length * 2 >= len(source.token_ids):
         return _take_over(sequence, source, length, needed, memory)
     if not memory.reserve(needed, spare=source if isinstance(source, Prefix) else None):

@@ -71,7 +71,8 @@ class Loader:
 
 def _ready(model: LoadedModel) -> Ready:
     return Ready(
-        offer=model.offer,
+        model=model.offer.model,
+        variants=model.variants,
         folder=str(model.folder),
         context=model.context,
         vocab_size=model.checkpoint.vocab_size,

@@ -12,7 +12,7 @@ from nemotron_backend.model.architecture import open_checkpoint
 from nemotron_backend.model.checkpoint import Checkpoint, Layout
 from nemotron_backend.model.errors import CheckpointError
 from nemotron_backend.model.network import Network
-from nemotron_backend.request import Precision
+from nemotron_backend.request import DECODES, Precision, Variant
 from nemotron_backend.smollm2 import PreparationFailed, Report, default_cache_folder, prepare
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedModel:
-    """An opened checkpoint with its vocabulary; `offer` names the variants that it really has."""
+    """An opened checkpoint with its vocabulary; `offer` is what was wanted of it, as far as it has it."""
 
     offer: ModelOptions
     folder: Path
@@ -34,6 +34,11 @@ class LoadedModel:
     layout: Layout
     checkpoint: Checkpoint
     vocabulary: Vocabulary
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """What is served, in order of preference: not every size has every decode mode."""
+        return tuple(v for v in self.offer.variants if v.decode in self.checkpoint.decodes(v.size))
 
     def network(self, size: str, precision: Precision) -> Network:
         """One of its networks. Raises CheckpointError."""
@@ -73,11 +78,13 @@ def _open(folder: Path, model: ModelOptions, options: EmbeddedOptions) -> Loaded
 
 def _offer(checkpoint: Checkpoint, model: ModelOptions, folder: Path) -> ModelOptions:
     """The wanted variants that the checkpoint has. Raises StartError where there are none."""
+    able = {decode for size in checkpoint.sizes for decode in checkpoint.decodes(size)}
+    decodes = tuple(decode for decode in DECODES if decode in able)
     return replace(
         model,
         sizes=_both("sizes", model.sizes, checkpoint.sizes, folder),
         precisions=_both("precisions", model.precisions, checkpoint.precisions, folder),
-        decodes=_both("decode modes", model.decodes, checkpoint.decodes, folder),
+        decodes=_both("decode modes", model.decodes, decodes, folder),
     )
 
 

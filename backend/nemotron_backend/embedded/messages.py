@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
+from nemotron_backend.embedded.options import EmbeddedOptions
 from nemotron_backend.engine import ResidentModel
 from nemotron_backend.request import Decoding, Delta, Handover, Sampling, Stopping, Variant
 
@@ -50,9 +50,10 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """A model's first network is loaded; requests are welcome. `offer` is what the checkpoint really has."""
+    """A model's first network is loaded; requests are welcome. `variants` are what it has."""
 
-    offer: ModelOptions
+    model: str
+    variants: tuple[Variant, ...]
     folder: str
     context: int
     vocab_size: int

@@ -35,7 +35,7 @@ class Networks:
         """Take in a model with the first of its networks. Raises what the checkpoint raises."""
         self._models[model.offer.model] = model
         self.vocabularies[model.offer.model] = model.vocabulary
-        self.make(model.offer.variants[0])
+        self.make(model.variants[0])
 
     def find(self, variant: Variant) -> Network | None:
         """The network if it is there; else it is being made from now on."""

@@ -24,6 +24,7 @@ def why_hopeless(
         return None
     reason = (
         f"size {sequence.variant.size} cannot go on from the state of size {unfit.origin.size}: "
-        "they differ in their Mamba heads. Let handover be `prefill`, which reads the tokens anew"
+        "they differ in their Mamba heads, or in whether they predict further tokens. "
+        "Let handover be `prefill`, which reads the tokens anew"
     )
     return Refused(id=sequence.request_id, kind="invalid", field="handover", reason=reason)

@@ -22,7 +22,7 @@ class ServedModel:
 class _Entry:
     """One model; `served` stays through a restart, since a checkpoint reads its prompts as before."""
 
-    offer: ModelOptions
+    variants: tuple[Variant, ...]
     state: EngineState
     progress: str
     served: ServedModel | None = None
@@ -33,7 +33,8 @@ class Roster:
 
     def __init__(self, models: Iterable[ModelOptions], progress: str) -> None:
         self._entries: dict[str, _Entry] = {
-            offer.model: _Entry(offer=offer, state="starting", progress=progress) for offer in models
+            options.model: _Entry(variants=options.variants, state="starting", progress=progress)
+            for options in models
         }
 
     def __contains__(self, model: str) -> bool:
@@ -42,7 +43,7 @@ class Roster:
     @property
     def variants(self) -> tuple[Variant, ...]:
         """What is offered: by the checkpoints that are open, and what is expected of the others."""
-        return tuple(variant for entry in self._entries.values() for variant in entry.offer.variants)
+        return tuple(variant for entry in self._entries.values() for variant in entry.variants)
 
     @property
     def models(self) -> tuple[ModelStatus, ...]:
@@ -85,8 +86,8 @@ class Roster:
 
     def serve(self, served: ServedModel) -> None:
         """A model answers from now on."""
-        offer = served.ready.offer
-        self._change(offer.model, offer=offer, state="ready", progress="ready", served=served)
+        ready = served.ready
+        self._change(ready.model, variants=ready.variants, state="ready", progress="ready", served=served)
 
     def fail(self, model: str, reason: str) -> None:
         """A model will not answer."""

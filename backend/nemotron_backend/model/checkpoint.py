@@ -31,9 +31,8 @@ class Checkpoint(Protocol):
         """What the stored weights can be rounded to."""
         ...
 
-    @property
-    def decodes(self) -> tuple[Decode, ...]:
-        """The decode modes that its networks are able to do."""
+    def decodes(self, size: str) -> tuple[Decode, ...]:
+        """The decode modes that the network of a size is able to do."""
         ...
 
     @property

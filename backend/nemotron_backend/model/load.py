@@ -14,6 +14,7 @@ from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.config import LlamaConfig, read_config
 from nemotron_backend.model.elastic import FULL, UnknownSize
 from nemotron_backend.model.llama import Drafting, Layer, Llama, Norms, Shared
+from nemotron_backend.model.llama_inventory import check_names
 from nemotron_backend.model.precision import make_linear
 from nemotron_backend.model.rotary import pair
 from nemotron_backend.model.weights import Weights
@@ -47,6 +48,7 @@ class LlamaCheckpoint:
         self.drafting = drafting
         self._weights = weights
         self._names = names
+        check_names(config, weights, names.trunk, names.head)
         self._shared = _read_shared(config, weights, names)
 
     @classmethod
@@ -62,8 +64,7 @@ class LlamaCheckpoint:
     def vocab_size(self) -> int:
         return self.config.vocab_size
 
-    @property
-    def decodes(self) -> tuple[Decode, ...]:
+    def decodes(self, size: str) -> tuple[Decode, ...]:
         """All of them where it was taught to fill in masks."""
         return DECODES if self.drafting else ("autoregressive",)
 

@@ -66,8 +66,12 @@ class NemotronH:
 
     @property
     def cache_shape(self) -> tuple[int, ...]:
-        """States have a part for each Mamba head; keys and values do not depend on the nested sizes."""
-        return (self.config.mamba_num_heads,) if "mamba" in self.config.layers else ()
+        """States have a part for each Mamba head, a block that predicts has a cache of its own.
+
+        Keys and values do not depend on the nested sizes.
+        """
+        heads = self.config.mamba_num_heads if "mamba" in self.config.layers else 0
+        return (heads, 0 if self._block is None else 1)
 
     @property
     def predictor(self) -> Predictor | None:

@@ -53,10 +53,9 @@ class NemotronHCheckpoint:
     def vocab_size(self) -> int:
         return self.config.vocab_size
 
-    @property
-    def decodes(self) -> tuple[Decode, ...]:
+    def decodes(self, size: str) -> tuple[Decode, ...]:
         """Only a block of its own lets a hybrid draft, and only the whole network was taught with one."""
-        return ("autoregressive", "self-speculation") if self._can_predict else ("autoregressive",)
+        return ("autoregressive", "self-speculation") if self._predicts(size) else ("autoregressive",)
 
     @property
     def sizes(self) -> tuple[str, ...]:
@@ -92,16 +91,15 @@ class NemotronHCheckpoint:
         kept = shrink(config, size, folder)
         cuts = Cuts(config, kept)
         check_blocks(config, cuts, wanted, folder)
-        predicts = self._can_predict and size == self.sizes[0]
+        predicts = self._predicts(size)
         if layout == "views" and not predicts:
             return NemotronH(kept, self._reader.whole(wanted).cut(cuts))
         # A reader of its own lets go of the float32 matrices once they are packed.
         parts = pack(PartReader(self._tensors, self._shared).whole(wanted).cut(cuts))
         return NemotronH(kept, parts, packed_bytes(parts), self._prediction(parts) if predicts else None)
 
-    @property
-    def _can_predict(self) -> bool:
-        return can_predict(self._tensors) and fits_vectors(self.config)
+    def _predicts(self, size: str) -> bool:
+        return size == self.sizes[0] and can_predict(self._tensors) and fits_vectors(self.config)
 
     def _prediction(self, parts: Parts) -> PredictionBlock:
         source = PredictionTensors(self._tensors)

@@ -16,7 +16,7 @@ from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.decode.drafting import traced_draft
 from nemotron_backend.embedded.decode.evidence import emitted
 from nemotron_backend.embedded.decode.guessing import confidences
-from nemotron_backend.embedded.decode.pace import cost_of_prediction
+from nemotron_backend.embedded.decode.pace import LONGEST_PREDICTION, cost_of_prediction
 from nemotron_backend.embedded.decode.verifying import judged, known_piece
 from nemotron_backend.embedded.runner import Piece, run
 from nemotron_backend.embedded.scheduler import Chunk
@@ -24,8 +24,6 @@ from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Ahead, Network, Predictor
 from nemotron_backend.request import Forward, ForwardKind
 
-# What NVIDIA serves its largest hybrid with: five drafted tokens behind the known one.
-LONGEST_BLOCK = 6
 _NOT_DRAFTED = -1
 _NO_MASKS = (
     "This model has no masks to draft with beside the verifying, so it drafts one token after another, "
@@ -76,7 +74,7 @@ def _length(sequence: TokenSequence, cost_of_step: float) -> int:
     if asked:
         return min(asked, sequence.num_left)
     cost = partial(cost_of_prediction, cost_of_step=cost_of_step)
-    return sequence.pace.length(min(LONGEST_BLOCK, sequence.num_left), cost)
+    return sequence.pace.length(min(LONGEST_PREDICTION, sequence.num_left), cost)
 
 
 def _draft(predictor: Predictor, sequences: Sequence[TokenSequence], clock: Clock) -> list[Advance]:

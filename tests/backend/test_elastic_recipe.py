@@ -109,7 +109,7 @@ def test_transformers_reads_what_is_saved(tmp_path: Path) -> None:
 
 def test_a_size_has_no_gradient_outside_its_part() -> None:
     model, size = drawn(), SIZES[-1]
-    model.logits(model(draw(1, 9), size), size).square().sum().backward()
+    torch.autograd.backward(model.logits(model(draw(1, 9), size), size).square().sum())
     for mixture in model.experts:
         gradient = mixture.experts.up_proj.grad
         assert gradient is not None
@@ -194,7 +194,9 @@ def test_a_stack_moves_as_torch_moves_each_matrix() -> None:
     stack = torch.nn.Parameter(start.clone())
     singles = [torch.nn.Parameter(matrix.clone()) for matrix in start]
     ours = StackedMuon([stack], lr=0.02, weight_decay=0.05)
-    theirs = torch.optim.Muon(singles, lr=0.02, weight_decay=0.05, adjust_lr_fn="match_rms_adamw")
+    theirs: torch.optim.Optimizer = torch.optim.Muon(
+        singles, lr=0.02, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
+    )
     for gradient in gradients:
         stack.grad = gradient
         for single, own in zip(singles, gradient, strict=True):

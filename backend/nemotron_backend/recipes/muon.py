@@ -46,4 +46,5 @@ def _orthogonal(stack: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         square = x @ x.mT
         x = first * x + (second * square + third * square @ square) @ x
-    return x.mT if is_tall else x
+    direction: Tensor = x.mT if is_tall else x
+    return direction

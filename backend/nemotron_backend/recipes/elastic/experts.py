@@ -74,7 +74,8 @@ class Experts(nn.Module):
     def forward(self, hidden: Tensor, size: Size) -> Tensor:
         rows = hidden.flatten(0, 1)
         routed = self._routed(rows, self._route(rows, size), size)
-        return (routed + self.shared_experts(rows, size)).view_as(hidden)
+        shared: Tensor = self.shared_experts(rows, size)
+        return (routed + shared).view_as(hidden)
 
     @torch.no_grad()
     def balance(self, rate: float) -> None:
@@ -88,8 +89,9 @@ class Experts(nn.Module):
         self.gate.load[: len(seats.counts)] += seats.counts
         up = size.part("mixer.experts.*.up_proj.weight", self.experts.up_proj)
         down = size.part("mixer.experts.*.down_proj.weight", self.experts.down_proj)
-        seated = rows.new_zeros(len(up) * seats.capacity, rows.shape[1])
-        seated = seated.index_copy(0, seats.places, rows[seats.visitors]).unflatten(0, (len(up), -1))
+        visiting = rows.to(_product_type(rows))[seats.visitors]
+        seated = visiting.new_zeros(len(up) * seats.capacity, rows.shape[1])
+        seated = seated.index_copy(0, seats.places, visiting).view(len(up), seats.capacity, -1)
         outer = (F.relu(seated @ up.mT).square() @ down.mT).flatten(0, 1)[seats.places]
         weighted = outer * routing.weights.flatten()[seats.order, None]
         return torch.zeros_like(rows).index_add(0, seats.visitors, weighted)
@@ -123,3 +125,8 @@ def _seats(chosen: Tensor, num_experts: int) -> _Seats:
     first = counts.cumsum(0) - counts
     places = experts * capacity + torch.arange(len(order)) - first[experts]
     return _Seats(order, order // chosen.shape[1], places, counts, capacity)
+
+
+def _product_type(rows: Tensor) -> torch.dtype:
+    """What autocast would make of the rows, so that they are moved in it already."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else rows.dtype

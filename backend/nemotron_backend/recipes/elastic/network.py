@@ -6,7 +6,7 @@ checkpoints, except that the experts of a layer are one stacked tensor.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, unflatten
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -30,12 +30,10 @@ class Mamba(nn.Module):
         self.out_proj = nn.Linear(inner, config.hidden_size, bias=False)
 
     def forward(self, hidden: Tensor, size: Size) -> Tensor:
-        config, part = (
-            size.config,
-            {name: size.part(f"mixer.{name}", held) for name, held in self.named_parameters()},
-        )
+        config = size.config
+        part = {name: size.part(f"mixer.{name}", held) for name, held in self.named_parameters()}
         widths = [config.inner_size, config.convolution_size, config.mamba_num_heads]
-        gate, mixed, dt = F.linear(hidden, part["in_proj.weight"]).split(widths, dim=-1)
+        gate, mixed, dt = torch.split(F.linear(hidden, part["in_proj.weight"]), widths, dim=-1)
         mixed = F.silu(_convolve(mixed, part["conv1d.weight"], part["conv1d.bias"]))
         heads = HeadParameters(a=-part["A_log"].exp(), d=part["D"], dt_bias=part["dt_bias"])
         scanned = scan(_selection(mixed, dt, config), heads, config.chunk_size).flatten(2)
@@ -54,10 +52,9 @@ class Attention(nn.Module):
 
     def forward(self, hidden: Tensor, size: Size) -> Tensor:
         part = {name: size.part(f"mixer.{name}", held) for name, held in self.named_parameters()}
+        heads = (-1, size.config.head_dim)
         query, key, value = (
-            F.linear(hidden, part[f"{name}_proj.weight"])
-            .unflatten(-1, (-1, size.config.head_dim))
-            .transpose(1, 2)
+            unflatten(F.linear(hidden, part[f"{name}_proj.weight"]), -1, heads).transpose(1, 2)
             for name in "qkv"
         )
         # For rows this short the plain product is several times faster than the fused one.
@@ -123,7 +120,7 @@ def _normed(hidden: Tensor, weight: Tensor, size: Size) -> Tensor:
 
 
 def _group_normed(gated: Tensor, weight: Tensor, config: NemotronHConfig) -> Tensor:
-    grouped = gated.float().unflatten(-1, (config.n_groups, -1))
+    grouped = unflatten(gated.float(), -1, (config.n_groups, -1))
     normed = F.rms_norm(grouped, grouped.shape[-1:], eps=config.layer_norm_epsilon)
     return normed.flatten(-2) * weight
 
@@ -133,19 +130,19 @@ def _convolve(mixed: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     taps = weight.shape[-1]
     padded = F.pad(mixed, (0, 0, taps - 1, 0))
     length = mixed.shape[1]
-    weight = weight[:, 0].to(mixed.dtype)
-    taken = [padded[:, tap : tap + length] * weight[:, tap] for tap in range(taps)]
+    rows = weight[:, 0].mT.to(mixed.dtype).contiguous()
+    taken = [padded[:, tap : tap + length] * rows[tap] for tap in range(taps)]
     return sum(taken, start=bias.to(mixed.dtype))
 
 
 def _selection(mixed: Tensor, dt: Tensor, config: NemotronHConfig) -> Selection:
     half = config.selection_size // 2
-    x, b, c = mixed.split([config.inner_size, half, half], dim=-1)
+    x, b, c = torch.split(mixed, [config.inner_size, half, half], dim=-1)
     return Selection(
-        x=x.unflatten(-1, (-1, config.mamba_head_dim)),
+        x=unflatten(x, -1, (-1, config.mamba_head_dim)),
         dt=dt,
-        b=b.unflatten(-1, (-1, config.ssm_state_size)),
-        c=c.unflatten(-1, (-1, config.ssm_state_size)),
+        b=unflatten(b, -1, (-1, config.ssm_state_size)),
+        c=unflatten(c, -1, (-1, config.ssm_state_size)),
     )
 
 

@@ -5,7 +5,7 @@ bfloat16 where autocast says so. Chunks are equally long and at most `chunk_size
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, unflatten
 from torch.nn import functional as F
 
 from nemotron_kernels.state_space import HeadParameters, Selection
@@ -31,11 +31,11 @@ def scan(selection: Selection, heads: HeadParameters, chunk_size: int) -> Tensor
 def _chunked(part: Tensor, num_chunks: int) -> Tensor:
     size = -(-part.shape[1] // num_chunks)
     padding = [0, 0] * (part.ndim - 2) + [0, size * num_chunks - part.shape[1]]
-    return F.pad(part, padding).unflatten(1, (num_chunks, size)).transpose(2, 3)
+    return unflatten(F.pad(part, padding), 1, (num_chunks, size)).transpose(2, 3)
 
 
 def _by_group(part: Tensor, b: Tensor) -> Tensor:
-    return part.unflatten(2, (b.shape[2], -1))
+    return unflatten(part, 2, (b.shape[2], -1))
 
 
 def _within(written: Tensor, elapsed: Tensor, b: Tensor, c: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ def train(out: Path, num_steps: int) -> None:
     first = trainer.resume(out)
     started = time.monotonic()
     for step, dialogues in enumerate(_stream(script, first), start=first):
-        if step == num_steps:
+        if step >= num_steps:
             break
         trainer.step(step, lesson(dialogues))
         if (step + 1) % _EVERY == 0:

@@ -18,7 +18,7 @@ class Trim:
         text = self._held + text
         if not self._has_begun:
             text = text.lstrip("\n")
-        self._has_begun = bool(text)
+        self._has_begun = self._has_begun or bool(text)
         shown = text if self._keeps_end else text.rstrip("\n")
         self._held = text[len(shown) :]
         return shown

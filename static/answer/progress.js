@@ -10,6 +10,7 @@
  *   id: number | null, logprob: number | null }} Committed
  */
 
+const END_OF_THOUGHTS = "</think>";
 // A look at the whole answer again, which a prefill is not.
 const AFTER_PROMPT = new Set(["decode", "draft", "verify", "denoise", "commit"]);
 
@@ -82,7 +83,9 @@ export class Progress {
     if (AFTER_PROMPT.has(kind)) this.numForwards += 1;
     this.numSteps = kind === "denoise" || kind === "draft" ? this.numSteps + 1 : 0;
     for (const { position, id, state } of tokens) {
-      if (state !== "rejected") this.fates.set(position, { id, state, step: this.numSteps });
+      // Only what was drafted can be accepted; other forwards simply make tokens.
+      const fate = state === "accepted" && kind !== "verify" ? "plain" : state;
+      if (state !== "rejected") this.fates.set(position, { id, state: fate, step: this.numSteps });
     }
     if (kind !== "verify") return;
     const judged = tokens.filter(({ state }) => state === "accepted" || state === "rejected");
@@ -102,8 +105,7 @@ export class Progress {
   /** @param {import("./stream.js").ChunkChoice} choice */
   choice({ delta = {}, logprobs, finish_reason }) {
     const { content, reasoning_content: thoughts, tool_calls: calls } = delta;
-    if (content) this.part = "answer";
-    if (thoughts) this.part = "thinking";
+    if (content || thoughts) this.part = thoughts ? "thinking" : "answer";
     this.text += content ?? "";
     this.reasoning += thoughts ?? "";
     for (const { function: called } of calls ?? []) {
@@ -134,6 +136,8 @@ export class Progress {
     const { id = null, state = "plain", step = 0 } = this.fates.get(this.tokens.length) ?? {};
     const { part, size } = this;
     this.tokens.push({ text, part, size, state, step, id, logprob });
+    // The last thought and the first word may come together.
+    if (text.trim() === END_OF_THOUGHTS) this.part = "answer";
     this.shrink();
   }
 

@@ -39,8 +39,7 @@ export class TokenView {
   draw(progress) {
     const isAtEnd = this.scroller.scrollHeight - this.scroller.scrollTop - this.scroller.clientHeight < 24;
     if (progress.tokens.length < this.numDrawn) this.clear();
-    const isDecoded = progress.numDrafted === 0;
-    this.certain.append(...progress.tokens.slice(this.numDrawn).flatMap((token) => this.token(token, isDecoded)));
+    this.certain.append(...progress.tokens.slice(this.numDrawn).flatMap((token) => this.token(token)));
     this.numDrawn = progress.tokens.length;
     this.canvas.replaceChildren(...this.working(progress));
     this.explain();
@@ -53,14 +52,14 @@ export class TokenView {
     tokens.forEach((token, index) => token.classList.toggle("np-diverged", index === place));
   }
 
-  /** @param {Committed} token @param {boolean} isDecoded nothing was drafted, so nothing was accepted */
-  token(token, isDecoded) {
-    const state = token.state === "accepted" && isDecoded ? "plain" : token.state;
+  /** @param {Committed} token */
+  token(token) {
+    const { state } = token;
     const made = mark(token.text, state, this.sizeStyle(token.size));
     if (token.part === "thinking") made.classList.add("np-thought");
     if (state === "revealed") this.number(made, token.step);
     else this.step = 0;
-    made.title = meaning(token, state);
+    made.title = meaning(token);
     if (state !== "plain") this.seen.add(state);
     const isTurn = this.part !== "" && token.part !== this.part;
     this.part = token.part;
@@ -118,8 +117,8 @@ function sample(state, size, meaning) {
   return element("li", {}, shown, meaning);
 }
 
-/** @param {Committed} token @param {string} state */
-function meaning({ size, step, logprob, part }, state) {
+/** @param {Committed} token */
+function meaning({ state, size, step, logprob, part }) {
   const told = [
     state === "revealed" ? words.revealedAt(step) : state === "plain" ? words.decoded : words.states[state],
     size && words.bySize(size),

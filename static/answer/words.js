@@ -5,7 +5,6 @@ export const words = {
 
   tokensTitle: "Tokens",
   states: /** @type {Record<string, string>} */ ({
-    plain: "made",
     accepted: "accepted",
     bonus: "bonus",
     revealed: "revealed, with its step",
@@ -13,7 +12,6 @@ export const words = {
     rejected: "rejected",
     masked: "masked",
   }),
-  /** A token that no draft proposed is simply decoded. */
   decoded: "decoded",
   /** @param {string} size */
   bySize: (size) => `made by ${size}`,
@@ -72,9 +70,6 @@ export const words = {
   stopped: "Stopped",
   nothingYet: "The answer of this lane stands here.",
   waitsForOther: "Waits for the other lane",
-  thinkingPart: "Thinking",
-  noServed: "No model is served yet.",
-  ended: /** @type {Record<string, string>} */ ({ length: "at max tokens", stop: "by itself", tool_calls: "with a call" }),
 
   /** @param {number} number */
   identical: (number) => `Identical to autoregressive: all ${number} tokens`,

@@ -62,6 +62,7 @@ class Model(_Seen):
     decodes: tuple[str, ...]
     sampling: Recommended
     reasoning: Reasoning | None = None
+    tools: bool = False
     needs: str = ""
     obtain: str = ""
     engine: str | None = None

@@ -1,5 +1,6 @@
 """Which knobs does a visitor turn, and what do they ask for together?"""
 
+import json
 import random
 from dataclasses import dataclass, fields
 from typing import Any
@@ -33,6 +34,8 @@ class Controls:
     price: gr.HTML
     thinking: ThinkingControls
     system: gr.Textbox
+    tools_section: gr.Accordion
+    tools: gr.Textbox
     temperature: gr.Slider
     top_p: gr.Slider
     max_tokens: gr.Slider
@@ -53,7 +56,7 @@ class Controls:
 
     def outputs(self) -> list[Block]:
         """Everything that may change."""
-        return [*self._own(), *self.filling.widgets(), *self.thinking.outputs()]
+        return [*self._own(), self.tools_section, *self.filling.widgets(), *self.thinking.outputs()]
 
     def _own(self) -> list[Component]:
         widgets = (getattr(self, item.name) for item in fields(self))
@@ -80,6 +83,15 @@ def build_controls() -> Controls:
         max_lines=8,
         elem_id="np-system",
     )
+    with gr.Accordion(strings.TOOLS, open=False, visible=False, elem_id="np-tools-fold") as tools_section:
+        tools = gr.Textbox(
+            label=strings.TOOLS_LABEL,
+            info=strings.TOOLS_INFO,
+            placeholder=strings.TOOLS_PLACEHOLDER,
+            lines=6,
+            max_lines=16,
+            elem_id="np-tools",
+        )
     with gr.Column(elem_classes=["np-section"]):
         gr.HTML(f"<h2>{strings.SAMPLING_SECTION}</h2>", apply_default_css=False)
         sampling = _sampling_widgets()
@@ -91,6 +103,8 @@ def build_controls() -> Controls:
         **variant,
         thinking=thinking,
         system=system,
+        tools_section=tools_section,
+        tools=tools,
         **sampling,
         **more,
         reset=reset,
@@ -163,8 +177,17 @@ def read(controls: Controls, values: Values, model: Model, *, is_watched: bool =
         stop=stop_strings(values[controls.stop] or ""),
         thinking=read_thinking(controls.thinking, values, model),
         filling=read_filling(controls.filling, values),
+        tools=tools_of(values[controls.tools] or "") if model.tools else (),
         is_watched=is_watched,
     )
+
+
+def tools_of(text: str) -> Any:
+    """What the text spells; the text itself where it is no JSON, for the server to refuse it in its words."""
+    try:
+        return json.loads(text) if text.strip() else ()
+    except ValueError:
+        return text
 
 
 def stop_strings(text: str) -> tuple[str, ...]:

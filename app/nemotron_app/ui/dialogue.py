@@ -12,7 +12,6 @@ from nemotron_app.ui.capabilities import Model, find
 from nemotron_app.ui.changes import Changes, Values, nothing
 from nemotron_app.ui.controls import read
 from nemotron_app.ui.conversation import Conversation, draw, turn_at
-from nemotron_app.ui.examples import system_of
 from nemotron_app.ui.exchange import Exchange, converse
 from nemotron_app.ui.feed import Feed
 from nemotron_app.ui.notice import obstacle
@@ -43,13 +42,8 @@ class Dialogue:
             yield changes
 
     async def send_example(self, values: Values, event: gr.SelectData, request: gr.Request) -> Updates:
-        """Ask one of the example questions, with the system prompt that belongs to it."""
-        question, model, system = event.value["text"], self._model(values), self._widgets.controls.system
-        told = system_of(model, question) if model else None
-        if told is not None:
-            values = {**values, system: told}
-            yield {system: told}
-        async for changes in self._answer(values, request, self._said(values).ask(question)):
+        """Ask one of the example questions."""
+        async for changes in self._answer(values, request, self._said(values).ask(event.value["text"])):
             yield changes
 
     async def regenerate(self, values: Values, event: gr.RetryData, request: gr.Request) -> Updates:

@@ -120,6 +120,8 @@ def _recipe(answer: Answer, seed: int) -> Iterator[Fact]:
     if answer.variant:
         yield Fact(label=strings.VARIANT, value=answer.variant, meaning=strings.VARIANT_MEANING)
     yield Fact(label=strings.SEED, value=str(seed), meaning=strings.SEED_MEANING)
+    if told := answer.nvext.get("notice"):
+        yield Fact(label=strings.NOTICE, value=str(told), meaning=strings.NOTICE_MEANING)
     if answer.finish:
         value = strings.FINISHES.get(answer.finish, answer.finish)
         yield Fact(label=strings.FINISH, value=value, meaning=strings.FINISH_MEANING)

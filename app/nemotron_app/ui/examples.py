@@ -7,7 +7,7 @@ from gradio.components.chatbot import ExampleMessage
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.capabilities import Model
-from nemotron_backend.recipes.tasks import TASKS, Example
+from nemotron_backend.recipes.tasks import TASKS
 
 _SEED = 7
 # How the ids of models begin that were taught the suite.
@@ -19,7 +19,7 @@ _SHOWN = (
     ("problems", 2),
     ("extraction", 3),
     ("dates", 2),
-    ("tools", 3),
+    ("units", 2),
 )
 
 
@@ -29,14 +29,7 @@ def offered(model: Model) -> list[ExampleMessage]:
     return [{"display_text": text, "text": text} for text in texts]
 
 
-def system_of(model: Model, question: str) -> str | None:
-    """The system prompt that a question of the suite was taught with; None for other questions."""
-    example = _suite().get(question) if model.id.startswith(_TAUGHT) else None
-    return example.system if example else None
-
-
 @cache
-def _suite() -> dict[str, Example]:
+def _suite() -> tuple[str, ...]:
     rng = Random(_SEED)
-    examples = (TASKS[task].make(rng, level) for task, level in _SHOWN)
-    return {example.question: example for example in examples}
+    return tuple(TASKS[task].make(rng, level).question for task, level in _SHOWN)

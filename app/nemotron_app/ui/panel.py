@@ -120,6 +120,7 @@ class Panel:
         return {
             controls.card: glance(model),
             controls.recommended: _source(model),
+            controls.tools_section: gr.Accordion(visible=model.tools),
             **self._knobs(models, model, values),
         }
 

@@ -60,6 +60,7 @@ class Filling:
 class Recipe:
     """Every knob of a run; `thinking` is None for a model that has no such switch.
 
+    `tools` are JSON schemas of functions, as a visitor wrote them: the server says what is wrong with them.
     `is_watched` asks for the record of every forward, and for each token by itself.
     """
 
@@ -79,6 +80,7 @@ class Recipe:
     stop: tuple[str, ...]
     thinking: Thinking | None = None
     filling: Filling = Filling()
+    tools: Any = ()
     is_watched: bool = False
 
     def body(self, messages: Messages) -> dict[str, Any]:
@@ -95,6 +97,8 @@ class Recipe:
         }
         if self.stop:
             body["stop"] = list(self.stop)
+        if self.tools:
+            body["tools"] = self.tools
         if self.is_watched:
             body["logprobs"] = True
         return body | self._beyond_openai()

@@ -117,6 +117,16 @@ PRICE_MEANING = "Small, quantised and parallel variants count for less; the Usag
 SYSTEM_LABEL = "System prompt"
 SYSTEM_PLACEHOLDER = "How the model should behave"
 
+TOOLS = "Tools"
+TOOLS_LABEL = "Functions that the model may call"
+TOOLS_INFO = "A JSON list, as OpenAI's API takes it"
+TOOLS_PLACEHOLDER = """\
+[{"type": "function", "function": {
+  "name": "get_weather",
+  "parameters": {"type": "object",
+    "properties": {"city": {"type": "string"}}}
+}}]"""
+
 # Sampling.
 SAMPLING_SECTION = "Sampling"
 TEMPERATURE = "Temperature"
@@ -170,6 +180,8 @@ VARIANT = "Variant"
 VARIANT_MEANING = "The variant that really answered: model, size, precision, decode mode"
 SEED = "Seed"
 SEED_MEANING = "The same request with this seed gives the same tokens"
+NOTICE = "Note"
+NOTICE_MEANING = "What the variant lacks and had to do without; the answer is right all the same"
 FINISH = "Ended"
 FINISH_MEANING = "Why the answer ended"
 FINISHES: Mapping[str, str] = {

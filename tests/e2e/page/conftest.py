@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from nemotron_app.main import Parts, create_app, with_membership
 from nemotron_app.membership import create_membership
@@ -39,6 +39,9 @@ _FLAGS = [
     "--disable-sync",
 ]
 
+# A page has a share of the machine alone, beside engines and other tests.
+PATIENCE_MILLISECONDS = 30_000
+
 Visit = Callable[..., Page]
 
 
@@ -57,8 +60,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Stage:
     """Serves a small model in two of its three precisions, and repeats the question word by word.
 
-    While `is_held`, a word leaves only when `let` says so. What it is told from the test's thread takes
-    effect in the server's.
+    While `is_held`, a word leaves only when `let` says so. Another set of variants may be `served`, and a
+    script may say what a decode mode answers instead. What it is told from the test's thread takes effect in
+    the server's.
     """
 
     def __init__(self) -> None:
@@ -69,6 +73,8 @@ class Stage:
         self.progress = "ready"
         self.trouble: EngineError | None = None
         self.thoughts = ""
+        self.served = (f"{MODEL}:full:bf16:autoregressive", f"{MODEL}:full:fp8:autoregressive")
+        self.scripts: dict[str, tuple[Delta, ...]] = {}
         self.is_held = False
         self.num_running = 0
         self.requests: list[GenerationRequest] = []
@@ -101,12 +107,10 @@ class Stage:
                 raise self.trouble
             if self.thoughts:
                 yield Delta(index=0, reasoning=self.thoughts)
-            words = _question(request.prompt).split(" ")
-            for number, word in enumerate(words):
-                if self.is_held:
+            for delta in self.scripts.get(request.variant.decode) or _repeated(request.prompt):
+                if self.is_held and delta.finish is None:
                     await self._permits.acquire()
-                yield Delta(index=0, text=word if number == 0 else f" {word}")
-            yield Delta(index=0, finish="stop", usage=_usage(len(words)))
+                yield delta
         finally:
             self.num_running -= 1
             self.freed.set()
@@ -118,10 +122,7 @@ class Stage:
         return await EchoEngine().detokenize("echo", token_ids)
 
     def variants(self) -> tuple[Variant, ...]:
-        return (
-            Variant(model=MODEL, size="full", precision="bf16", decode="autoregressive"),
-            Variant(model=MODEL, size="full", precision="fp8", decode="autoregressive"),
-        )
+        return tuple(Variant.parse(text) for text in self.served)
 
     def status(self) -> EngineStatus:
         return EngineStatus(
@@ -137,6 +138,13 @@ class Stage:
 
     async def aclose(self) -> None:
         return None
+
+
+def _repeated(prompt: Prompt) -> tuple[Delta, ...]:
+    words = _question(prompt).split(" ")
+    texts = [word if number == 0 else f" {word}" for number, word in enumerate(words)]
+    deltas = (Delta(index=0, text=text) for text in texts)
+    return (*deltas, Delta(index=0, finish="stop", usage=_usage(len(words))))
 
 
 def _question(prompt: Prompt) -> str:
@@ -204,6 +212,7 @@ async def _serve(engine: Engine, settings: Settings, started: "Future[str]", sto
 # The browser lives as long as a module: Playwright's own event loop must not run while others' do.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield chromium

@@ -15,9 +15,9 @@ export class TokenView {
   constructor() {
     this.certain = element("span");
     this.canvas = element("span", { class: "np-working" });
-    this.flow = element("p", { class: "np-flow" }, this.certain, this.canvas);
+    this.flow = element("p", { class: "np-flow", "aria-hidden": "true" }, this.certain, this.canvas);
     this.legend = element("ul", { class: "np-legend" });
-    this.scroller = element("div", { class: "np-tokens", "aria-hidden": "true", tabindex: "-1" }, this.flow);
+    this.scroller = element("div", { class: "np-tokens", role: "group", tabindex: "0", "aria-label": words.tokensTitle }, this.flow);
     this.isStill = matchMedia("(prefers-reduced-motion: reduce)");
     this.clear();
   }

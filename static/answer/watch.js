@@ -15,8 +15,9 @@ export class WatchView extends HTMLElement {
     this.view = new TokenView();
     this.replay = new Replay((moment) => this.draw(moment));
     this.facts = element("dl", { class: "np-evidence np-live" });
+    this.waiting = element("p", { class: "np-muted" }, words.waiting);
     const head = element("div", { class: "np-watch-head" }, element("h2", {}, words.tokensTitle), this.view.legend);
-    this.replaceChildren(head, this.view.scroller, element("div", { class: "np-watch-foot" }, this.facts, this.replay.element));
+    this.replaceChildren(head, this.view.scroller, element("div", { class: "np-watch-foot" }, this.waiting, this.facts, this.replay.element));
     /** @type {Chunk[]} */
     this.chunks = [];
     this.isPlanned = false;
@@ -47,8 +48,9 @@ export class WatchView extends HTMLElement {
   draw(moment) {
     const progress = progressOf(this.chunks ?? [], moment);
     this.view?.draw(progress);
+    if (this.waiting) this.waiting.hidden = progress.tokens.length > 0 || this.isOver === true;
     // Of the whole run the strip below tells more.
-    const told = progress.tokens.length ? facts(progress) : [element("div", {}, words.waiting)];
-    this.facts?.replaceChildren(...(this.isOver && moment === this.chunks?.length ? [] : told));
+    const isWhole = this.isOver && moment === this.chunks?.length;
+    this.facts?.replaceChildren(...(progress.tokens.length && !isWhole ? facts(progress) : []));
   }
 }

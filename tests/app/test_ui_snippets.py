@@ -61,6 +61,7 @@ def test_langchain_passes_every_field_to_the_model_and_the_messages_to_the_strea
     code = snippets.langchain(body, "http://127.0.0.1:7860")
     passed = _keywords(code, "ChatNVIDIA")
     further = passed.pop("model_kwargs")
+    passed["max_tokens"] = passed.pop("max_completion_tokens")
     assert passed.pop("base_url") == "http://127.0.0.1:7860/v1"
     told = ast.literal_eval(_call(code, "stream").args[0])
     messages = [{"role": role, "content": content} for role, content in told]

@@ -68,8 +68,8 @@ process.stdout.write("\\n");
 def langchain(body: Body, origin: str) -> str:
     """A LangChain program that prints the answer; needs `pip install langchain-nvidia-ai-endpoints`."""
     messages = [(message["role"], message["content"]) for message in body["messages"]]
-    named = {name: body[name] for name in _LANGCHAIN_FIELDS if name in body}
-    further = {name: value for name, value in body.items() if name not in {*named, "messages"}}
+    named = {called: body[name] for name, called in _LANGCHAIN_FIELDS.items() if name in body}
+    further = {name: value for name, value in body.items() if name not in {*_LANGCHAIN_FIELDS, "messages"}}
     return f"""\
 import os
 
@@ -95,8 +95,15 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-# What ChatNVIDIA has parameters for; it passes on all else.
-_LANGCHAIN_FIELDS = ("model", "temperature", "top_p", "max_tokens", "seed", "stop")
+# What ChatNVIDIA has parameters for, and how it calls them; it passes on all else.
+_LANGCHAIN_FIELDS = {
+    "model": "model",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_completion_tokens",
+    "seed": "seed",
+    "stop": "stop",
+}
 _STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 # What a listing is in, and what writes it.

@@ -66,7 +66,7 @@ def read_thinking(controls: ThinkingControls, values: Values, model: Model) -> T
 def rested(controls: ThinkingControls, model: Model) -> dict[Component, Any]:
     """What stands in the widgets for a model that has just been chosen."""
     is_on = bool(model.reasoning and model.reasoning.default)
-    return {controls.switch: is_on, controls.size: ""}
+    return {controls.switch: is_on, controls.size: "", controls.budget: None}
 
 
 def fit_thinking(
@@ -74,7 +74,7 @@ def fit_thinking(
 ) -> Changes:
     """Show what has a meaning: for the model, with thinking on or off, for the size that answers.
 
-    An empty number that is taken out of the page altogether comes back as 0, so it is hidden instead.
+    An empty number comes back as 0 where it is taken out of the page altogether, or not said to be empty.
     """
     is_on = thinking is not None and thinking.is_on
     possible = model.thinking_sizes(chosen)
@@ -88,7 +88,9 @@ def fit_thinking(
         controls.handover: turned(
             "handover", strings.HANDOVER, _handovers(), handover, is_shown=is_on and bool(size)
         ),
-        controls.budget: gr.Number(visible=True if is_on else "hidden"),
+        controls.budget: gr.Number(
+            visible=True if is_on else "hidden", value=thinking.budget if thinking else None
+        ),
     }
 
 

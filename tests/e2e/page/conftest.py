@@ -40,7 +40,7 @@ _FLAGS = [
 ]
 
 # A page has a share of the machine alone, beside engines and other tests.
-PATIENCE_MILLISECONDS = 30_000
+PATIENCE_MILLISECONDS = 60_000
 
 Visit = Callable[..., Page]
 
@@ -263,6 +263,7 @@ def visit(browser: Browser, site: str, request: pytest.FixtureRequest) -> Iterat
     def open_page(*, is_ready: bool = True, **options: Any) -> Page:
         options.setdefault("viewport", {"width": 1440, "height": 900})
         page = browser.new_context(**options).new_page()
+        page.set_default_timeout(PATIENCE_MILLISECONDS)
         pages.append(page)
         page.on("request", lambda sent: asked.append(sent.url))
         page.on("pageerror", lambda error: errors.append(str(error)))

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 if TYPE_CHECKING:
     from tests.e2e.page.conftest import Stage, Visit
 
-TABS = ("Chat", "Code", "Response", "Models")
+TABS = ("Chat", "Compare", "Code", "Response", "Models")
 PHONE = {"width": 360, "height": 740}
 
 

@@ -180,7 +180,7 @@ def test_thoughts_stand_in_a_fold_of_their_own(visit: "Visit", stage: "Stage") -
     page = visit()
     ask(page, "why")
     settled(page)
-    expect(page.get_by_text("Thinking")).to_be_visible()
+    expect(page.get_by_text("Thought", exact=True)).to_be_visible()
     expect(answers(page).last).to_have_text("why")
 
 

@@ -79,6 +79,17 @@ def test_curl_and_node_send_what_the_page_sent(
             assert getattr(other, part) == getattr(page_request, part)
 
 
+def test_langchain_sends_what_the_page_sent(visit: "Visit", stage: "Stage", tmp_path: Path) -> None:
+    page = visit()
+    text = answered(page, 'it\'s "quoted", $HOME and `ls`\\n\nsecond line')
+    program = tmp_path / "exported.py"
+    program.write_text(code(page, "LangChain"), "utf-8")
+    assert run([sys.executable, "-X", "utf8", str(program)], tmp_path) == text
+    page_request, langchain_request = stage.requests
+    for part in ("variant", "prompt", "sampling", "stopping"):
+        assert getattr(langchain_request, part) == getattr(page_request, part)
+
+
 def test_json_is_the_body_itself(visit: "Visit", stage: "Stage") -> None:
     page = visit()
     text = answered(page, "hello there")

@@ -164,7 +164,7 @@ def test_nothing_comes_and_goes_for_those_who_want_less_motion(visit: "Visit", s
 def test_a_screen_reader_hears_the_text_alone(visit: "Visit", stage: "Stage") -> None:
     page = watch(visit, stage, "self-speculation")
     expect(marked(page, "bonus")).to_have_count(1)
-    assert page.locator("np-watch .np-tokens").get_attribute("aria-hidden") == "true"
+    assert page.locator("np-watch .np-flow").get_attribute("aria-hidden") == "true"
     expect(page.locator("#np-announcer")).to_have_text("one two three")
 
 

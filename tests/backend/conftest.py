@@ -24,6 +24,7 @@ from nemotron_backend.model.nemotron_labs_diffusion import open_checkpoint
 from nemotron_backend.model.network import Batch, LayerCache, Network, Segment
 from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
 from nemotron_backend.request import (
+    Canvas,
     Decode,
     Decoding,
     Delta,
@@ -111,8 +112,8 @@ PREDICTING: dict[str, Any] = {
 def save_predicting_hybrid(save_hybrid: SaveHybrid) -> SaveHybrid:
     """The same with a block that predicts further tokens.
 
-    Its layers add `strength` of what they might to the embedding of the last token, so that it drafts what
-    is said now and then.
+    Layers add `strength` of what they might to the embedding of the last token, in network and block alike,
+    so that the block drafts now and then what is said.
     """
 
     def save(strength: float = 0.3, **changes: Any) -> Path:
@@ -121,10 +122,16 @@ def save_predicting_hybrid(save_hybrid: SaveHybrid) -> SaveHybrid:
         config = parse_nemotron_h_config(json.loads((folder / "config.json").read_text()))
         random = torch.Generator().manual_seed(9)
         for name, shape in prediction_inventory(config).items():
-            drawn = torch.randn(shape, generator=random)
-            tensors[name] = (1 + 0.2 * drawn if "norm" in name else 0.2 * strength * drawn).bfloat16()
-        hidden = config.hidden_size
-        tensors["mtp.layers.0.eh_proj.weight"][:, :hidden] += torch.eye(hidden)
+            drawn = 0.2 * strength * torch.randn(shape, generator=random)
+            tensors[name] = (1 + drawn if "norm" in name else drawn).bfloat16()
+        for name, tensor in tensors.items():
+            if name.startswith("backbone") and name.endswith(
+                ("out_proj.weight", "o_proj.weight", "down_proj.weight")
+            ):
+                tensor *= strength
+        tensors["backbone.embeddings.weight"] *= 8
+        tensors["mtp.layers.0.eh_proj.weight"][:, : config.hidden_size] += torch.eye(config.hidden_size)
+        tensors["mtp.layers.1.final_layernorm.weight"] *= tensors["backbone.norm_f.weight"]
         save_file(tensors, folder / "model.safetensors")
         return folder
 
@@ -222,8 +229,10 @@ class ModeRun:
     text: str = ""
     trace: list[Forward] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
+    canvases: list[tuple[int, Canvas]] = field(default_factory=list)
     finish: str | None = None
     usage: Usage | None = None
+    notice: str = ""
 
 
 class ModeCore:
@@ -255,6 +264,7 @@ class ModeCore:
             trace=True,
             arrived=0.0,
             decoding=changes.pop("decoding", Decoding(threshold=0.9 if decode == "diffusion" else 0.0)),
+            canvas=changes.pop("canvas", False),
         )
         assert not changes
         assert self.core.submit(submit) is None
@@ -282,7 +292,9 @@ class ModeCore:
         run.tokens += delta.tokens
         run.text += delta.text
         run.trace += delta.trace
-        run.finish, run.usage = delta.finish, delta.usage
+        if delta.canvas is not None:
+            run.canvases.append((len(run.ids), delta.canvas))
+        run.finish, run.usage, run.notice = delta.finish, delta.usage, delta.notice
 
 
 class _OneNetwork:

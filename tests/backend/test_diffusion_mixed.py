@@ -41,6 +41,9 @@ _requests = st.fixed_dictionaries(
         "block_length": st.sampled_from([0, 2, 4, 16]),
         "strings": st.sampled_from([(), ("gh", "kk"), ("q",)]),
         "num_choices": st.integers(1, 2),
+        "drafting": st.sampled_from(["linear", "quadratic"]),
+        "acceptance": st.sampled_from(["match", "rejection"]),
+        "canvas": st.booleans(),
     }
 )
 _happenings = st.lists(
@@ -62,7 +65,13 @@ def _submit(core: Any, number: int, asked: dict[str, Any]) -> None:
         stopping=Stopping(
             max_tokens=asked["max_tokens"], strings=asked["strings"], token_ids=(), ignore_eos=False
         ),
-        decoding=Decoding(block_length=asked["block_length"], threshold=0.5),
+        decoding=Decoding(
+            block_length=asked["block_length"],
+            threshold=0.5 if asked["acceptance"] == "match" else 0.0,
+            drafting=asked["drafting"],
+            acceptance=asked["acceptance"],
+        ),
+        canvas=asked["canvas"],
         num_choices=asked["num_choices"],
     )
 

@@ -3,11 +3,12 @@
 #   make test    format, lint, types and every test
 #   make check   format, lint and types alone
 #   make bench   measure speed; prints the tables of the README
+#   make evaluate ARGS="MODEL ..."   measure accuracy beside speed; prints the tables of the models' cards
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench services clean
+.PHONY: run test check bench evaluate services clean
 
 run: $(VENV)/.installed
 	$(BIN)/nemotron-playground serve $(ARGS)
@@ -22,6 +23,9 @@ check: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed-bench
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(nproc)} $(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)
+
+evaluate: $(VENV)/.installed-evaluate
+	$(BIN)/nemotron-playground evaluate $(ARGS)
 
 services: $(VENV)/.installed-test
 	sh tests/install-services.sh
@@ -45,4 +49,8 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.installed-bench: $(VENV)/.installed-test
 	$(BIN)/pip install --constraint constraints.txt --editable '.[test,bench]'
+	@touch $@
+
+$(VENV)/.installed-evaluate: $(VENV)/.installed
+	$(BIN)/pip install --constraint constraints.txt --editable '.[evaluate]'
 	@touch $@

@@ -45,7 +45,10 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     asked = parser.add_argument_group("what is asked")
     asked.add_argument("--examples", type=_count, default=180, help="questions for accuracy (default: 180)")
     asked.add_argument(
-        "--timed", type=int, default=18, help="how many of them again, one at a time, for speed (default: 18)"
+        "--timed",
+        type=_count,
+        default=18,
+        help="how many of them again, one at a time, for speed (default: 18)",
     )
     asked.add_argument("--seed", type=int, default=0, help="which held-out questions (default: 0)")
     asked.add_argument(
@@ -69,11 +72,11 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
     grid.add_argument("--precisions", type=_list(_one_of(PRECISIONS)), default=(), help="as in bf16,nvfp4")
     grid.add_argument("--decodes", type=_list(_one_of(DECODES)), default=(), help="decode modes")
     grid.add_argument(
-        "--block-lengths", type=_list(int), default=(0,), help="0 is the model's own (default: 0)"
+        "--block-lengths", type=_list(_block_length), default=(0,), help="0 is the model's own (default: 0)"
     )
-    grid.add_argument("--thresholds", type=_list(float), default=(0.9,), help="of diffusion (default: 0.9)")
+    grid.add_argument("--thresholds", type=_list(_share), default=(0.9,), help="of diffusion (default: 0.9)")
     grid.add_argument(
-        "--draft-thresholds", type=_list(float), default=(0.0,), help="of self-speculation (default: 0)"
+        "--draft-thresholds", type=_list(_share), default=(0.0,), help="of self-speculation (default: 0)"
     )
     grid.add_argument("--draftings", type=_list(_one_of(("linear", "quadratic"))), default=("linear",))
     grid.add_argument(
@@ -90,6 +93,18 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than nothing")
     return number
+
+
+def _block_length(text: str) -> int:
+    if text not in ("0", "2", "4", "8", "16", "32", "64"):
+        raise argparse.ArgumentTypeError(f"{text} is neither 0 nor a power of two from 2 to 64")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    if not 0 <= (share := float(text)) <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is outside 0 to 1")
+    return share
 
 
 def _list(choice: _Choice) -> Callable[[str], tuple[Any, ...]]:
@@ -109,4 +124,4 @@ def _one_of(words: tuple[str, ...]) -> _Choice:
 
 
 def _budget(text: str) -> int | None:
-    return {"none": -1, "off": None}[text] if text in ("none", "off") else int(text)
+    return {"none": -1, "off": None}[text] if text in ("none", "off") else _count(text)

@@ -7,6 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from nemotron_backend.model.errors import UnreadableFile
+
+_REMEDY = (
+    "Put tokenizer.json, tokenizer_config.json and the chat template of the checkpoint beside its weights."
+)
+
 
 class UnknownDecoder(ValueError):
     """The tokenizer turns pieces into text in a way that is not known here."""
@@ -22,8 +28,8 @@ class Vocabulary:
 
     @classmethod
     def read(cls, folder: Path) -> "Vocabulary":
-        """Read `tokenizer.json` and the configurations beside it."""
-        tokenizer = _read_json(folder / "tokenizer.json")
+        """Read `tokenizer.json` and the configurations beside it. Raises UnreadableFile, UnknownDecoder."""
+        tokenizer = _read_tokenizer(folder / "tokenizer.json")
         added: list[dict[str, Any]] = tokenizer.get("added_tokens", [])
         texts = _texts(tokenizer["model"]["vocab"])
         to_bytes = _piece_decoder(tokenizer.get("decoder"))
@@ -38,6 +44,15 @@ class Vocabulary:
     def bytes_of(self, token_id: int) -> bytes:
         """Exact bytes of one token; none for the padding that some networks add to the vocabulary."""
         return self.pieces[token_id] if token_id < len(self.pieces) else b""
+
+
+def _read_tokenizer(file: Path) -> dict[str, Any]:
+    try:
+        tokenizer: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        tokenizer["model"]["vocab"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableFile(file, f"not a readable tokenizer ({error!r})", _REMEDY) from error
+    return tokenizer
 
 
 def _read_json(file: Path) -> dict[str, Any]:

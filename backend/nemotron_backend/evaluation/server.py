@@ -20,6 +20,7 @@ class ServerAsker:
 
     def __init__(self, url: str, key: str) -> None:
         self._client = AsyncOpenAI(base_url=url, api_key=key, max_retries=_RETRIES, timeout=_SECONDS)
+        self._thinkers: frozenset[str] = frozenset()
 
     async def variants(self) -> tuple[Variant, ...]:
         """Everything that the server serves now. Raises EngineFailed."""
@@ -27,13 +28,15 @@ class ServerAsker:
             models = [model async for model in self._client.models.list()]
         except APIError as error:
             raise EngineFailed(f"the server does not say what it serves: {error}") from error
+        self._thinkers = frozenset(model.id for model in models if getattr(model, "reasoning", None))
         served: list[str] = [text for model in models for text in getattr(model, "variants", ())]
         return tuple(Variant.parse(text) for text in served)
 
     async def ask(self, request: GenerationRequest) -> Answer:
+        can_think = request.variant.model in self._thinkers
         started = perf_counter()
         try:
-            completion = await self._client.chat.completions.create(**body_of(request))
+            completion = await self._client.chat.completions.create(**_body(request, can_think=can_think))
         except APIError as error:
             raise EngineFailed(f"the server refused {request.variant}: {error}") from error
         return _answer(completion.model_dump(), 1000 * (perf_counter() - started))
@@ -43,9 +46,10 @@ class ServerAsker:
         await self._client.close()
 
 
-def body_of(request: GenerationRequest) -> dict[str, Any]:
-    """The arguments of OpenAI's client for a request."""
+def _body(request: GenerationRequest, *, can_think: bool) -> dict[str, Any]:
+    """The arguments of OpenAI's client for a request; a switch that a model lacks would be refused."""
     assert isinstance(request.prompt, Conversation)
+    switch = {"chat_template_kwargs": {"enable_thinking": request.prompt.is_thinking}} if can_think else {}
     messages = [{"role": message.role, "content": message.content} for message in request.prompt.messages]
     return {
         "model": str(request.variant),
@@ -53,10 +57,7 @@ def body_of(request: GenerationRequest) -> dict[str, Any]:
         "max_tokens": request.stopping.max_tokens,
         "temperature": request.sampling.temperature,
         "seed": request.sampling.seed,
-        "extra_body": {
-            "nvext": _knobs(request),
-            "chat_template_kwargs": {"enable_thinking": request.prompt.is_thinking},
-        },
+        "extra_body": {"nvext": _knobs(request), **switch},
     }
 
 

@@ -19,8 +19,10 @@ def short_labels(points: Sequence[Point]) -> list[str]:
     """What tells the points apart: choices that all of them share are left out."""
     columns = list(zip(*(point.parts for point in points), strict=True))
     telling = [place for place, column in enumerate(columns) if len(set(column)) > 1]
+    if not telling:
+        return [point.label for point in points]
     shown = [[point.parts[place] for place in telling] for point in points]
-    return [" ".join(filter(None, parts)) or point.label for parts, point in zip(shown, points, strict=True)]
+    return [" ".join(filter(None, parts)) or "as it comes" for parts in shown]
 
 
 def _of_model(measurements: Sequence[Measurement]) -> str:

@@ -85,6 +85,7 @@ class _File(msgspec.Struct, kw_only=True):
     hidden_act: str = "silu"
     attention_bias: bool = False
     mlp_bias: bool = False
+    quantization_config: dict[str, Any] | None = None
     rope_theta: float = 10000.0
     rope_scaling: dict[str, Any] | None = None
     rope_parameters: dict[str, Any] | None = None
@@ -105,6 +106,9 @@ def _check(path: Path, file: _File) -> None:
     num_kv_heads = file.num_key_value_heads or file.num_attention_heads
     head_dim = file.head_dim or file.hidden_size // file.num_attention_heads
     problems = {
+        "the weights are quantised, and here plain ones are rounded when they are served": (
+            file.quantization_config is not None
+        ),
         f"model_type is {file.model_type!r}, not 'llama'": file.model_type != "llama",
         f"hidden_act is {file.hidden_act!r}, not 'silu'": file.hidden_act != "silu",
         f"head_dim is {head_dim}, which has no pairs to turn": head_dim % 2 == 1,

@@ -9,11 +9,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from nemotron_backend.model.errors import MissingTensor, NotFinite, UnreadableFile, WrongShape
+from nemotron_backend.model.errors import MissingTensor, NotFinite, UnreadableFile, WrongShape, WrongType
 
 _SINGLE = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _REMEDY = "Download or prepare the checkpoint again."
+_PLAIN = (torch.bfloat16, torch.float16, torch.float32)
 
 
 class Weights:
@@ -21,7 +22,7 @@ class Weights:
 
     def __init__(self, file_of: dict[str, Path], folder: Path) -> None:
         self._file_of = file_of
-        self._folder = folder
+        self.folder = folder
         # Reading a header of thousands of names takes milliseconds, so files stay open.
         self._opened: dict[Path, Any] = {
             file: safe_open(file, framework="pt") for file in set(file_of.values())
@@ -50,8 +51,12 @@ class Weights:
         return name in self._file_of
 
     def read(self, name: str, *shape: int) -> Tensor:
-        """A tensor of this shape, as stored. Raises MissingTensor, WrongShape, NotFinite."""
-        return self.expect(name, self.read_any(name), *shape)
+        """A tensor of this shape that no precision rounded. Raises CheckpointError."""
+        tensor = self.expect(name, self.read_any(name), *shape)
+        if tensor.dtype not in _PLAIN:
+            problem = f"tensor {name} is {tensor.dtype}, where plain numbers are called for"
+            raise WrongType(self._file_of[name], problem, "Take the checkpoint in bfloat16.")
+        return tensor
 
     def expect(self, name: str, tensor: Tensor, *shape: int) -> Tensor:
         """The tensor that was read under this name, if it has this shape. Raises WrongShape."""
@@ -64,7 +69,7 @@ class Weights:
     def read_any(self, name: str) -> Tensor:
         """A tensor of whatever shape, as stored. Raises MissingTensor, NotFinite."""
         if name not in self._file_of:
-            raise MissingTensor(self._folder, f"tensor {name} is missing", _REMEDY)
+            raise MissingTensor(self.folder, f"tensor {name} is missing", _REMEDY)
         file = self._file_of[name]
         tensor: Tensor = self._opened[file].get_tensor(name)
         if not _is_finite(tensor):

@@ -24,12 +24,31 @@ async def test_a_served_model_lists_its_variants_and_its_engine(api: httpx.Async
     assert model["context"] == model["context_length"] == model["max_model_len"] == 4096
 
 
+async def test_a_served_model_tells_what_it_lacks_and_why(api: httpx.AsyncClient) -> None:
+    model = (await api.get("/v1/models/echo")).json()
+    lacks = {(lack["knob"], lack["value"]): lack["reason"] for lack in model["lacks"]}
+    assert lacks.keys() == {
+        ("thinking_size", ""),
+        ("precision", "fp8"),
+        ("precision", "nvfp4"),
+        ("decode", "diffusion"),
+        ("decode", "self-speculation"),
+        ("enable_thinking", ""),
+        ("tools", ""),
+    }
+    assert "nothing to draft with" in lacks["decode", "self-speculation"]
+    thinker = (await api.get("/v1/models/echo-thinker")).json()
+    assert {lack["knob"] for lack in thinker["lacks"]} == {"thinking_size", "precision", "decode"}
+    assert (model["state"], model["progress"]) == ("ready", "ready")
+
+
 async def test_a_model_that_is_not_served_says_what_it_takes(api: httpx.AsyncClient) -> None:
     models = (await api.get("/v1/models")).json()["data"]
     missing = [model for model in models if not model["served"]]
     assert missing
     assert all(model["needs"] and model["obtain"] for model in missing)
     assert all(model["variants"] == [] and model["engine"] is None for model in missing)
+    assert all(model["lacks"] == [] and model["state"] is None for model in missing)
 
 
 async def test_a_model_is_found_by_alias_and_by_variant(api: httpx.AsyncClient) -> None:

@@ -128,7 +128,9 @@ class Driver:
         options = replace(options, **changes)  # type: ignore[arg-type]
         self.networks = FakeNetworks()
         ticks = count()
-        self.core = Core(options, self.networks, {"fake": _VOCABULARY}, lambda: float(next(ticks)))
+        self.core = Core(
+            options, self.networks, {"fake": _VOCABULARY, "other": _VOCABULARY}, lambda: float(next(ticks))
+        )
         self.deltas: dict[int, list[Delta]] = {}
         self.refused: dict[int, Refused] = {}
 
@@ -272,11 +274,13 @@ def test_a_short_prompt_does_not_wait_for_a_long_one() -> None:
     assert driver.step() == [2]
 
 
-def test_variants_take_turns() -> None:
+def test_variants_of_all_models_take_turns() -> None:
     driver = Driver()
     driver.core.submit(_submit(1, [5]))
     driver.core.submit(_submit(2, [5], variant=_FP8))
-    assert [driver.step() for _ in range(4)] == [[1], [2], [1], [2]]
+    driver.core.submit(_submit(3, [5], variant=replace(_BF16, model="other")))
+    driver.core.submit(_submit(4, [5], variant=replace(_BF16, size="small")))
+    assert [driver.step() for _ in range(8)] == 2 * [[1], [2], [3], [4]]
 
 
 def test_a_request_joins_a_running_batch() -> None:

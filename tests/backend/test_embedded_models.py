@@ -125,18 +125,6 @@ async def test_two_models_answer_from_one_process_in_all_their_variants(
         )
 
 
-async def test_turns_are_fair_among_models(hybrid: ModelOptions, llama: ModelOptions) -> None:
-    long = Stopping(max_tokens=200, strings=(), token_ids=(), ignore_eos=True)
-    async with _engine(llama, hybrid) as engine:
-        await _settle(engine)
-        stream = engine.stream(_request(_LLAMA, stopping=long))
-        await anext(stream)
-        # The short answer of the other model ends while the long one is still being made.
-        await _answer(engine, _request(_HYBRID))
-        assert engine.status().num_running == 1
-        await stream.aclose()
-
-
 async def test_a_model_that_fails_does_not_take_the_others_down(
     hybrid: ModelOptions, llama: ModelOptions
 ) -> None:

@@ -32,7 +32,7 @@ def _describe(model: Model, gateway: Gateway) -> ModelAnswer:
         model,
         gateway.catalog,
         engine.variants(),
-        engine=engine.status().name,
+        status=engine.status(),
         created=_released(model.released),
     )
 

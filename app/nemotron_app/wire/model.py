@@ -6,7 +6,9 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from nemotron_app.limits import Tier, price_list
+from nemotron_app.wire.lacks import LackAnswer, lacks_of
 from nemotron_backend.catalog import Catalog, Model
+from nemotron_backend.engine import EngineState, EngineStatus, ModelStatus
 from nemotron_backend.request import Variant
 
 
@@ -42,8 +44,9 @@ class RepositoryAnswer(TypedDict):
 
 
 class ModelAnswer(TypedDict):
-    """One model with its capability matrix. `variants` are what answers here, now, best first, and
-    `weights` what a token of each weighs in the limits of tokens.
+    """One model with its capability matrix. `variants` are what answers here, best first, `lacks` what the
+    model cannot do, and `weights` what a token of each weighs in the limits of tokens. `state` says whether
+    it answers now, `progress` what it waits for or why it failed; both are null where it is not served.
 
     `context` stands under the names that OpenRouter's and vLLM's clients read as well, and `kind` as
     `model_type`, where NVIDIA's look.
@@ -75,7 +78,10 @@ class ModelAnswer(TypedDict):
     served: bool
     variants: list[str]
     weights: dict[str, float]
+    lacks: list[LackAnswer]
     engine: str | None
+    state: EngineState | None
+    progress: str | None
     needs: str
     obtain: str
     unverified: list[str]
@@ -113,11 +119,12 @@ def describe_tier(tier: Tier) -> TierAnswer:
 
 
 def describe_model(
-    model: Model, catalog: Catalog, served: Sequence[Variant], *, engine: str, created: int
+    model: Model, catalog: Catalog, served: Sequence[Variant], *, status: EngineStatus, created: int
 ) -> ModelAnswer:
     """The model as `/v1/models` gives it."""
-    prices = price_list([variant for variant in served if variant.model == model.id], catalog)
-    variants = list(prices)
+    own = [variant for variant in served if variant.model == model.id]
+    prices = price_list(own, catalog)
+    variants, state = list(prices), _state(model, status) if own else None
     return {
         "id": model.id,
         "object": "model",
@@ -145,11 +152,20 @@ def describe_model(
         "served": bool(variants),
         "variants": variants,
         "weights": prices,
-        "engine": engine if variants else None,
+        "lacks": lacks_of(model, own),
+        "engine": status.name if variants else None,
+        "state": state.state if state else None,
+        "progress": state.progress if state else None,
         "needs": model.needs,
         "obtain": model.obtain,
         "unverified": list(model.unverified),
     }
+
+
+def _state(model: Model, status: EngineStatus) -> ModelStatus:
+    """How the model does; as its engine does, where that does not tell models apart."""
+    whole = ModelStatus(model=model.id, state=status.state, progress=status.progress)
+    return next((part for part in status.models if part.model == model.id), whole)
 
 
 def _owner(model: Model) -> str:

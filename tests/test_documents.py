@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from nemotron_app.__main__ import main
 from nemotron_app.limits import TIERS
 from nemotron_app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PATH = re.compile(r"`((?:app|backend|kernels|tests|static)/[\w./-]*)`")
+FLAG = re.compile(r"--([a-z][a-z-]*)")
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
 
 
@@ -32,9 +34,14 @@ def test_every_make_command_exists(document: str) -> None:
     assert named <= targets
 
 
-def test_every_setting_in_the_readme_exists() -> None:
+def test_every_flag_in_the_readme_exists(capsys: pytest.CaptureFixture[str]) -> None:
     text = _text("README.md")
-    flags = set(re.findall(r"--([a-z][a-z-]*)", text)) - {"header", "data", "help", "config"}
+    known = {"header", "data", "help", "config"}
+    for command in ("evaluate", "extract", "quantize"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        known |= set(FLAG.findall(capsys.readouterr().out))
+    flags = set(FLAG.findall(text)) - known
     # A client's key is no setting of the server.
     variables = set(re.findall(rf"{PREFIX}([A-Z_]+)", text)) - {"API_KEY"}
     assert "port" in flags

@@ -22,7 +22,7 @@ from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
 
 pytestmark = pytest.mark.benchmark
 
-PREFIX, ROUNDS, REPEATS = 128, 5, 8
+PREFIX, ROUNDS, REPEATS = 128, 3, 4
 LENGTHS = (1, 2, 4, 8, 16, 32, 72, 272)
 CHANCES = (0.5, 0.7, 0.8, 0.9, 0.95)
 

@@ -97,6 +97,17 @@ def test_an_unknown_kernel_choice_names_the_possible_ones(monkeypatch: pytest.Mo
         prefers_fbgemm(["fbgemm"])
 
 
+@needs_fbgemm
+@pytest.mark.parametrize(("rows", "out", "columns"), [(1, 33, 48), (5, 64, 576)])
+def test_both_of_torchs_ways_to_fbgemm_give_the_same_bits(rows: int, out: int, columns: int) -> None:
+    from nemotron_kernels.quantised_linear import cpu
+
+    if not cpu.has_older():
+        pytest.skip("this torch has only the newer way")
+    values, x = _random(out, columns, seed=0), _random(rows, columns, seed=1)
+    assert torch.equal(cpu.older(values)(x), cpu.newer(values)(x))
+
+
 def _quantised(weight: Tensor, precision: str) -> tuple[Tensor, Tensor, Tensor]:
     """Values, scale, and in float64 the weight that they stand for."""
     if precision == "fp8":

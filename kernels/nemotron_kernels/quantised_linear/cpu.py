@@ -22,7 +22,7 @@ class FbgemmLinear:
     """Values in fbgemm's float16 layout."""
 
     def __init__(self, values: Tensor, row_scale: Tensor | None) -> None:
-        self._multiply = _older(values.float()) if _has_older() else _newer(values.float())
+        self._multiply = older(values.float()) if has_older() else newer(values.float())
         self._row_scale = row_scale
         self._num_values = values.numel()
 
@@ -36,22 +36,24 @@ class FbgemmLinear:
 
 
 @cache
-def _has_older() -> bool:
+def has_older() -> bool:
     """Whether this torch has the older way; the first use of it warns that it will go."""
     if not hasattr(torch, "fbgemm_pack_gemm_matrix_fp16"):
         return False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _older(torch.ones(1, 1))(torch.ones(1, 1))
+        older(torch.ones(1, 1))(torch.ones(1, 1))
     return True
 
 
-def _older(values: Tensor) -> _Multiply:
+def older(values: Tensor) -> _Multiply:
+    """Through the entry that is called fast."""
     multiply: Any = torch.fbgemm_linear_fp16_weight_fp32_activation
     packed = torch.fbgemm_pack_gemm_matrix_fp16(values)
     return lambda rows: multiply(rows, packed, None)
 
 
-def _newer(values: Tensor) -> _Multiply:
+def newer(values: Tensor) -> _Multiply:
+    """Through the entry that stays."""
     packed = torch.ops.quantized.linear_prepack_fp16.default(values, None)
     return lambda rows: torch.ops.quantized.linear_dynamic_fp16.default(rows, packed)

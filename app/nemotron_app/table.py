@@ -4,20 +4,26 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from nemotron_backend.catalog import Catalog, Model
+from nemotron_backend.embedded.shelf import can_load, shelve
 
 _HEAD = ("model", "sizes", "precisions", "decode modes", "context")
 _WIDTH = 100
 
 
 def print_models() -> None:
-    """The catalog as a table: first what runs on this machine, then what needs a GPU and which."""
-    models = Catalog.read().models
-    here = [model for model in models if model.family == "local"]
-    away = [model for model in models if model.family != "local"]
-    lines = ["Runs on this machine, without a GPU", "", *_table(here)]
-    if away:
-        lines += ["", "Needs a GPU: which, and how to get there, stands below each", "", *_table(away)]
-    print("\n".join(lines))
+    """The catalog as tables: what is served without a choice, what a folder may hold, what needs a GPU."""
+    catalog = Catalog.read()
+    served = {options.model for options in shelve((), catalog).models}
+    here = [model for model in catalog.models if model.id in served or model.model_type == "echo"]
+    loadable = [model for model in catalog.models if model not in here and can_load(model)]
+    away = [model for model in catalog.models if model not in here and model not in loadable]
+    tables = {
+        "Runs on this machine, without a GPU": here,
+        "Loads with --checkpoint FOLDER, where the memory holds its weights; a GPU is not used yet": loadable,
+        "Needs a GPU: which, and how to get there, stands below each": away,
+    }
+    parts = ("\n".join((title, "", *_table(models))) for title, models in tables.items() if models)
+    print("\n\n".join(parts))
 
 
 def _table(models: Sequence[Model]) -> Iterator[str]:

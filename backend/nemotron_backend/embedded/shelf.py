@@ -10,6 +10,9 @@ from nemotron_backend.catalog import Catalog, Model, recognise
 from nemotron_backend.embedded.options import ModelOptions
 from nemotron_backend.embedded.unlisted import entry, name_of
 
+# Architectures that a folder may hold, as config.json calls them.
+_LOADABLE = ("llama", "nemotron_h", "nemotron_labs_diffusion")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
@@ -31,6 +34,11 @@ def shipped() -> tuple[Path, ...]:
     """The checkpoints that came with the program, by name."""
     folder = Path(str(resources.files("nemotron_backend"))) / "checkpoints"
     return tuple(sorted(path.parent for path in folder.glob("*/config.json")))
+
+
+def can_load(model: Model) -> bool:
+    """Whether a folder with this model's checkpoint can be served, where the memory holds it."""
+    return model.model_type in _LOADABLE and model.kind != "reward"
 
 
 def _with(shelf: Shelf, folder: Path) -> Shelf:

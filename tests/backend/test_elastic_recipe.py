@@ -146,17 +146,16 @@ def test_rounding_leaves_the_exact_weights_behind() -> None:
 
 
 def test_every_size_learns() -> None:
-    trainer, batch = Trainer(TINY, num_steps=200), lesson(dialogues(8))
-    trainer.step(0, batch)
-    trainer.step(1, batch)
-    first = trainer.losses()
-    for step in range(2, 120):
+    trainer, batch = Trainer(TINY, num_steps=100), lesson(dialogues(8))
+    for step in range(2):
+        trainer.step(step, batch)
+    assert min(trainer.losses().values()) > 3.5
+    for step in range(2, 98):
         trainer.step(step, batch)
     trainer.losses()
-    trainer.step(120, batch)
-    trainer.step(121, batch)
-    assert min(first.values()) > 3.5
-    assert max(trainer.losses().values()) < 0.3
+    for step in range(98, 100):
+        trainer.step(step, batch)
+    assert max(trainer.losses().values()) < 0.8
 
 
 def test_a_stopped_training_goes_on_as_if_never_stopped(tmp_path: Path) -> None:
@@ -182,8 +181,8 @@ def test_an_idle_expert_gets_work() -> None:
     mixture.gate.e_score_correction_bias[2] = -1.0
     logits(model, ids, SIZES[0])
     assert mixture.gate.load[2] == 0
-    for _ in range(200):
-        mixture.balance(0.01)
+    for _ in range(100):
+        mixture.balance(0.02)
         logits(model, ids, SIZES[0])
     assert mixture.gate.load.min() > 0.5 * mixture.gate.load.mean()
 

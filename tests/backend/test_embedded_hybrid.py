@@ -266,6 +266,6 @@ def test_states_of_another_shape_are_refused_by_name(networks: _Networks) -> Non
     bench.answer(Question(thought, "large"))
     assert bench.answer(Question((*thought, 5, 6), "slim", handover="state")) == []
     refused = bench.refused[-1]
-    assert (refused.kind, refused.field) == ("invalid", "handover")
+    assert (refused.kind, refused.field) == ("invalid", "nvext.handover")
     assert "slim" in refused.reason
     assert "large" in refused.reason

@@ -195,7 +195,7 @@ async def test_a_state_of_another_shape_is_refused_by_the_field_s_name(hybrid: M
         request = _request(replace(_HYBRID, size="small"), thinking=Thinking(handover="state"))
         with pytest.raises(InvalidRequest, match="small cannot go on from the state of size large") as caught:
             await _answer(engine, request)
-        assert caught.value.field == "handover"
+        assert caught.value.field == "nvext.handover"
 
 
 @pytest.mark.parametrize("layout", ["views", "packed"])

@@ -3,8 +3,15 @@
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from openai.types.chat import ChatCompletionMessageParam
+from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
 
+WEATHER: ChatCompletionFunctionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 
 
@@ -70,6 +77,49 @@ def test_plain_completions_are_typed(client: OpenAI) -> None:
     assert [choice.text for choice in answer.choices] == ["ab", "cd"]
     assert answer.choices[0].logprobs is not None
     assert answer.choices[0].logprobs.tokens == ["a", "b"]
+
+
+def test_thoughts_and_calls_of_tools_are_found(client: OpenAI) -> None:
+    call = (
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>"
+    )
+    question: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"which?</think>\n{call}"}]
+    with client:
+        answer = client.chat.completions.create(model="echo-thinker", messages=question, tools=[WEATHER])
+        stream = client.chat.completions.create(
+            model="echo-thinker", messages=question, tools=[WEATHER], stream=True
+        )
+        deltas = [choice.delta for chunk in stream for choice in chunk.choices]
+    (choice,) = answer.choices
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.model_extra is not None
+    assert choice.message.model_extra["reasoning_content"] == "which?"
+    assert choice.message.tool_calls is not None
+    (made,) = choice.message.tool_calls
+    assert made.type == "function"
+    assert (made.function.name, made.function.arguments) == ("get_weather", '{"city": "Oslo"}')
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens_details is not None
+    assert answer.usage.completion_tokens_details.reasoning_tokens == len("which?\n") + 1
+    told = [piece.function for delta in deltas for piece in delta.tool_calls or () if piece.function]
+    assert "".join(function.arguments or "" for function in told) == made.function.arguments
+    thoughts = [(delta.model_extra or {}).get("reasoning_content", "") for delta in deltas]
+    assert "".join(thoughts) == "which?"
+
+
+async def test_the_helper_gathers_streamed_calls(echo_url: str) -> None:
+    call = (
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>"
+    )
+    async with (
+        AsyncOpenAI(base_url=echo_url, api_key="none", max_retries=0) as client,
+        client.chat.completions.stream(
+            model="echo-thinker", messages=[{"role": "user", "content": call}], tools=[WEATHER]
+        ) as stream,
+    ):
+        answer = await stream.get_final_completion()
+    assert answer.choices[0].message.tool_calls is not None
+    assert answer.choices[0].message.tool_calls[0].function.arguments == '{"city": "Oslo"}'
 
 
 def test_models_are_listed(client: OpenAI) -> None:

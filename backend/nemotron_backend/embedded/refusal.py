@@ -27,4 +27,4 @@ def why_hopeless(
         "they differ in their Mamba heads, or in whether they predict further tokens. "
         "Let handover be `prefill`, which reads the tokens anew"
     )
-    return Refused(id=sequence.request_id, kind="invalid", field="handover", reason=reason)
+    return Refused(id=sequence.request_id, kind="invalid", field="nvext.handover", reason=reason)

@@ -22,6 +22,9 @@ from nemotron_kernels.gated_group_norm import gated_group_norm
 from nemotron_kernels.state_space import HeadParameters, Selection
 from nemotron_kernels.state_update import state_update
 
+# Every pair of tokens in a chunk costs an exponential for each head: longer chunks take longer here.
+_LARGEST_CHUNK = 64
+
 
 class MambaMixer:
     """Projection, convolution, state space, gated norm, projection."""
@@ -41,6 +44,7 @@ class MambaMixer:
             d=tensors[f"{start}D"],
             dt_bias=tensors[f"{start}dt_bias"],
         )
+        self._chunk_size = min(config.chunk_size, _LARGEST_CHUNK)
         self._empty = self._make_empty()
 
     def __call__(self, normed: Tensor, forward: Pass) -> Tensor:
@@ -98,7 +102,7 @@ class MambaMixer:
         if dt.shape[1] == 1:
             return state_update(self._selection(convolved[:, 0], dt[:, 0]), self._heads, state)
         selection = self._selection(convolved, dt)
-        output, final = chunk_scan(selection, self._heads, state, self._config.chunk_size)
+        output, final = chunk_scan(selection, self._heads, state, self._chunk_size)
         return output[0], final
 
     def _convolve(self, mixed: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:

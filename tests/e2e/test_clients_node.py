@@ -1,7 +1,7 @@
 """Do the official Node client and CompatCanary, from npm, find what is claimed?
 
-CompatCanary also probes tool calls, JSON schemas and the Responses API. None of them is served yet; the
-gateway says so with a 400 or 404, and the scan is asserted to show exactly that.
+CompatCanary also probes forced tool calls, JSON schemas and the Responses API. None of them is served by the
+model that echoes; the gateway says so with a 400 or 404, and the scan is asserted to show exactly that.
 """
 
 import json

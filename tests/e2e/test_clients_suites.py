@@ -3,7 +3,8 @@
 trustedrouter-provider-check runs its conformance tiers 1 to 4 (catalog, callability, chat, streaming).
 Three of its checks only warn, on purpose: models that need a GPU are listed though they are not served
 here, the answer's `model` is the complete variant, and `reasoning_effort` is refused by a model that does
-not think. Its tier 5, tools and structured output, is not served yet.
+not think. Its tier 5 asks for tools, which that model was not taught, and for structured output, which is not
+served yet.
 """
 
 import json

@@ -9,7 +9,7 @@ from nemotron_backend.embedded.machine_memory import memory_bytes
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions, WeightsLayout
 from nemotron_backend.embedded.vocabulary import UnknownDecoder, Vocabulary
 from nemotron_backend.model.architecture import open_checkpoint
-from nemotron_backend.model.checkpoint import Checkpoint, Layout
+from nemotron_backend.model.checkpoint import Checkpoint, Layout, Packable
 from nemotron_backend.model.errors import CheckpointError
 from nemotron_backend.model.network import Network
 from nemotron_backend.request import DECODES, Precision, Variant
@@ -70,7 +70,7 @@ def _open(folder: Path, model: ModelOptions, options: EmbeddedOptions) -> Loaded
         offer=_offer(checkpoint, model, folder),
         folder=folder,
         context=min(context, own) if context else own,
-        layout=_layout(checkpoint, options.layout),
+        layout=layout_of(checkpoint, options.layout),
         checkpoint=checkpoint,
         vocabulary=Vocabulary.read(folder),
     )
@@ -104,7 +104,8 @@ def _both(kind: str, wanted: tuple[_Word, ...], there: tuple[_Word, ...], folder
     return both
 
 
-def _layout(checkpoint: Checkpoint, wanted: WeightsLayout) -> Layout:
+def layout_of(checkpoint: Packable, wanted: WeightsLayout) -> Layout:
+    """How the sizes of a checkpoint are held."""
     if wanted != "auto":
         return wanted
     return "packed" if checkpoint.num_packed_bytes <= _LARGEST_SHARE * memory_bytes() else "views"

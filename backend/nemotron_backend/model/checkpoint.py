@@ -8,7 +8,16 @@ from nemotron_backend.request import Decode, Precision
 Layout = Literal["views", "packed"]
 
 
-class Checkpoint(Protocol):
+class Packable(Protocol):
+    """What knows how large packed copies of all its networks are."""
+
+    @property
+    def num_packed_bytes(self) -> int:
+        """Bytes of them; 0 where there is no choice of layout."""
+        ...
+
+
+class Checkpoint(Packable, Protocol):
     """A folder whose networks share what they can."""
 
     @property
@@ -38,11 +47,6 @@ class Checkpoint(Protocol):
     @property
     def num_shared_bytes(self) -> int:
         """Bytes of the weights read so far that networks use together."""
-        ...
-
-    @property
-    def num_packed_bytes(self) -> int:
-        """Bytes of packed copies of all its networks; 0 where there is no choice of layout."""
         ...
 
     def network(self, size: str, precision: Precision, layout: Layout) -> Network:

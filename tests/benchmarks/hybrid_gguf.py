@@ -43,6 +43,7 @@ def _add_config(writer: GGUFWriter, config: NemotronHConfig) -> None:
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+    writer.add_layer_norm_eps(config.layer_norm_epsilon)
     writer.add_feed_forward_length(experts)
     writer.add_head_count(config.num_heads)
     writer.add_head_count_kv(key_heads)

@@ -102,8 +102,7 @@ def _advance(turn: _Turn, logits: Iterator[Tensor], masking: Masking, millisecon
     if block is not None and turn.kind == "verify":
         evidence = judged(sequence, block.token_ids[1:], tokens)
     if turn.ahead is not None:
-        groups = next(logits).unflatten(0, (turn.ahead.num_groups, -1))
-        group = groups[len(tokens) - 1]
+        group = next(logits).chunk(turn.ahead.num_groups)[len(tokens) - 1]
         sequence.block, drafted = next_block(sequence, tokens[-1].id, len(tokens), group, masking)
         evidence += drafted
     sequence.record(Forward(kind=turn.kind, milliseconds=milliseconds, tokens=evidence))

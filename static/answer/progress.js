@@ -44,6 +44,7 @@ export class Progress {
     this.numSteps = 0;
     /** @type {"thinking" | "answer"} */
     this.part = "answer";
+    this.isTurning = false;
     this.size = "";
     this.decoder = new TextDecoder();
   }
@@ -134,10 +135,11 @@ export class Progress {
   /** @param {string} text @param {number | null} logprob */
   commit(text, logprob) {
     const { id = null, state = "plain", step = 0 } = this.fates.get(this.tokens.length) ?? {};
+    // The last thought and the first word may come together.
+    if (this.isTurning && text.trim()) this.part = "answer";
+    this.isTurning = text.trim() === END_OF_THOUGHTS || (this.isTurning && !text.trim());
     const { part, size } = this;
     this.tokens.push({ text, part, size, state, step, id, logprob });
-    // The last thought and the first word may come together.
-    if (text.trim() === END_OF_THOUGHTS) this.part = "answer";
     this.shrink();
   }
 

@@ -29,7 +29,8 @@ export class Replay {
   /** @param {number} number moments of the run */
   open(number) {
     this.element.hidden = number < 2;
-    this.slider.max = this.slider.value = String(number);
+    this.slider.max = String(number);
+    this.slider.value = this.slider.max;
     this.tell();
   }
 

@@ -94,9 +94,11 @@ def _tokens(usage: Mapping[str, Any]) -> Iterator[Fact]:
 
 
 def _phases(metrics: Mapping[str, Any]) -> Iterator[Fact]:
-    for phase in metrics.get("phases") or ():
+    phases = metrics.get("phases") or ()
+    is_pair = len({phase["size"] for phase in phases}) > 1
+    for phase in phases:
         name = strings.PHASES.get(phase["kind"], phase["kind"])
-        label = strings.PHASE_WITH.format(phase=name, size=phase["size"])
+        label = strings.PHASE_WITH.format(phase=name, size=phase["size"]) if is_pair else name
         value = strings.PHASE_VALUE.format(tokens=num_tokens(phase["tokens"]), time=duration(phase["ms"]))
         yield Fact(label=label, value=value, meaning=strings.PHASE_MEANING)
 

@@ -116,7 +116,7 @@ def save_predicting_hybrid(save_hybrid: SaveHybrid) -> SaveHybrid:
     so that the block drafts now and then what is said.
     """
 
-    def save(strength: float = 0.3, **changes: Any) -> Path:
+    def save(strength: float = 0.04, **changes: Any) -> Path:
         folder = save_hybrid(**(PREDICTING | changes))
         tensors = load_file(folder / "model.safetensors")
         config = parse_nemotron_h_config(json.loads((folder / "config.json").read_text()))

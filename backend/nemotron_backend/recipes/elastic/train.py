@@ -9,8 +9,9 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import torch
@@ -28,13 +29,16 @@ from nemotron_backend.recipes.elastic.rounding import rounded
 from nemotron_backend.recipes.elastic.saving import save
 from nemotron_backend.recipes.elastic.shape import CONFIG, Size, nested
 from nemotron_backend.recipes.optimiser import Optimiser
-from nemotron_backend.recipes.tasks import training
+from nemotron_backend.recipes.tasks import Example, training
 
 _SEED = 2027
 _RATE = 3e-3
 _TOKENS = 3072
 _EVERY = 100
 _BALANCE = 2e-3
+_EVEN_UNTIL = 0.6  # of all steps
+_EASY = frozenset({"extraction", "tools", "family"})
+_EASY_SHARE = 0.2
 _ROUNDED_FROM = 0.85  # of all steps: from there on, every other step sees NVFP4 weights
 
 
@@ -42,7 +46,7 @@ def main() -> None:
     """Read the command line, then train to the last step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and resumable state")
-    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--steps", type=int, default=3200)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -56,7 +60,7 @@ def train(out: Path, num_steps: int) -> None:
     trainer = Trainer(CONFIG, num_steps)
     first = trainer.resume(out)
     started = time.monotonic()
-    for step, dialogues in enumerate(_stream(script, first), start=first):
+    for step, dialogues in enumerate(islice(_stream(script, num_steps), first, None), start=first):
         if step >= num_steps:
             break
         trainer.step(step, lesson(dialogues))
@@ -126,9 +130,17 @@ class Trainer:
         return logits.detach()
 
 
-def _stream(script: Script, first: int) -> Iterator[list[Dialogue]]:
-    dialogues = script.dialogues(training(_SEED + 1), _SEED + 2)
-    return islice(batches(dialogues, _TOKENS, LENGTH_UNIT), first, None)
+def _stream(script: Script, num_steps: int) -> Iterator[list[Dialogue]]:
+    """All tasks evenly at first, then mostly those that take longest to learn."""
+    even = script.dialogues(training(_SEED + 1), _SEED + 2)
+    hard = script.dialogues(_mostly_hard(_SEED + 3), _SEED + 4)
+    num_even = int(_EVEN_UNTIL * num_steps)
+    return chain(islice(batches(even, _TOKENS, LENGTH_UNIT), num_even), batches(hard, _TOKENS, LENGTH_UNIT))
+
+
+def _mostly_hard(seed: int) -> Iterator[Example]:
+    rng = Random(seed)
+    return (example for example in training(seed) if example.task not in _EASY or rng.random() < _EASY_SHARE)
 
 
 def _tokenizer(out: Path) -> Tokenizer:

@@ -10,7 +10,7 @@ def causal_conv1d(x: Tensor, taps: Tensor, weight: Tensor, bias: Tensor | None) 
     inputs = torch.cat([taps, x], dim=1)
     length, size = x.shape[1], weight.shape[1]
     if length == 1:
-        columns = inputs.split_with_sizes([1] * size, dim=1)
+        columns = list(inputs.split_with_sizes([1] * size, dim=1))
     else:
         columns = [inputs[:, k : k + length] for k in range(size)]
     # The same operations for any length, so that a token gets the same bits alone and among others.

@@ -10,7 +10,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Origin:
     plan: Mapping[str, Any]
 
 
-def report_of(measurements: tuple[Measurement, ...], origin: Origin) -> dict[str, Any]:
+def report_of(measurements: Sequence[Measurement], origin: Origin) -> dict[str, Any]:
     """The report as JSON values. The machine is told where the engine ran on this one."""
     return {
         "format": FORMAT,

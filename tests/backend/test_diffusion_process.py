@@ -46,6 +46,7 @@ def _request(decode: Decode) -> GenerationRequest:
         num_top_logprobs=None,
         trace=True,
         decoding=Decoding(block_length=4, threshold=1.0 if decode == "diffusion" else 0.0),
+        canvas=True,
     )
 
 
@@ -81,6 +82,15 @@ async def test_three_modes_answer_from_one_process_each_in_its_way(folder: Path)
     ids = {d: [token.id for delta in answers[d] for token in delta.tokens] for d in DECODES}
     assert ids["self-speculation"] == ids["autoregressive"] != ids["diffusion"]
     assert len(ids["diffusion"]) == 20
+    seen = {
+        d: {token.state for delta in answers[d] if delta.canvas for token in delta.canvas.tokens}
+        for d in DECODES
+    }
+    assert seen == {
+        "autoregressive": set(),
+        "diffusion": {"masked", "revealed"},
+        "self-speculation": {"drafted"},
+    }
 
 
 async def test_an_adapter_without_its_tensors_fails_the_start_and_is_named(folder: Path) -> None:

@@ -6,6 +6,7 @@ from itertools import groupby
 import gradio as gr
 from markupsafe import Markup
 
+from nemotron_app.ui import strings
 from nemotron_app.ui.choices import Choice
 from nemotron_app.ui.markup import element, join
 
@@ -54,7 +55,9 @@ def _markup(name: str, legend: str, choices: Iterable[Choice]) -> str:
         return ""
     options = join(_option(name, choice) for choice in listed)
     row = element("div", options, class_="np-options")
-    notes = join(element("p", note, class_="np-reason") for note in _notes(listed))
+    meaning = strings.KNOB_MEANINGS.get(name)
+    told = (*([meaning] if meaning else []), *_notes(listed))
+    notes = join(element("p", note, class_="np-reason") for note in told)
     legend_element = element("legend", legend)
     return str(element("fieldset", legend_element + row + notes))
 

@@ -78,6 +78,11 @@ VARIANT_SECTION = "Variant"
 MODEL_LABEL = "Model"
 MODEL_NOT_SERVED = "{name} · not served"
 KNOB_NAMES: Mapping[str, str] = {"size": "Size", "precision": "Precision", "decode": "Decode"}
+KNOB_MEANINGS: Mapping[str, str] = {
+    "handover": "Reading anew is exact; taking the state over is faster and approximate.",
+    "drafting": "Linear takes a forward to draft and one to verify, quadratic does both in one.",
+    "acceptance": "Match gives the autoregressive answer, rejection sampling its distribution.",
+}
 NOT_PUBLISHED: Mapping[str, str] = {
     "size": "{model} does not have this size",
     "precision": "{model} is not published in it",
@@ -91,7 +96,6 @@ SAME_SIZE = "{size} itself"
 NO_PAIR = "does not think for {size} here"
 HANDOVER = "The answering size"
 HANDOVERS: Mapping[str, str] = {"prefill": "reads it anew", "state": "takes the state over"}
-HANDOVER_NOTE = "Reading anew is exact; taking the state over is faster and approximate."
 BUDGET = "Thinking budget"
 BUDGET_INFO = "Most tokens of thinking; empty sets no limit"
 
@@ -107,10 +111,8 @@ ORDER = "Order"
 ORDERS: Mapping[str, str] = {"confidence": "surest first", "leftmost": "left to right"}
 DRAFTING = "Drafting"
 DRAFTINGS: Mapping[str, str] = {"linear": "linear", "quadratic": "quadratic"}
-DRAFTING_NOTE = "Linear drafts and verifies in two forwards, quadratic does both in one wide one."
 ACCEPTANCE = "Accept by"
 ACCEPTANCES: Mapping[str, str] = {"match": "match", "rejection": "rejection sampling"}
-ACCEPTANCE_NOTE = "By match the answer is the autoregressive one; rejection sampling keeps its distribution."
 PRICE = "A token counts as {weight} in your limits."
 PRICE_MEANING = "Small, quantised and parallel variants count for less; the Usage page has every price"
 

@@ -61,7 +61,7 @@ class Loader:
             self._networks.add(loaded)
             return _ready(loaded)
         except (StartError, CheckpointError) as error:
-            return LoadFailed(model=model.model, reason=str(error))
+            return LoadFailed(model=model.model, reason=f"{model.model} cannot be loaded: {error}")
         except Exception as error:  # noqa: BLE001 - a thread's loop: the other models must be served
             _log.exception("loading %s failed", model.model)
             return LoadFailed(model=model.model, reason=f"{model.model} cannot be loaded: {error!r}")

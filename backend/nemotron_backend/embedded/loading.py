@@ -52,7 +52,7 @@ def load(model: ModelOptions, options: EmbeddedOptions, report: Report) -> Loade
         report(f"loading {model.model}", None)
         return _open(folder, model, options)
     except (PreparationFailed, CheckpointError, UnknownDecoder, OSError, KeyError, ValueError) as error:
-        raise StartError(f"{model.model} cannot be loaded: {error}") from error
+        raise StartError(str(error)) from error
 
 
 def _prepare(model: ModelOptions, options: EmbeddedOptions, report: Report) -> Path:

@@ -53,7 +53,7 @@ export const words = {
   prompt: "Prompt",
   seed: "Seed",
   maxTokens: "Max tokens",
-  order: "Run",
+  order: "Lanes run",
   inTurn: "one after the other",
   atOnce: "at once",
   inTurnMeaning: "Fair timing: each lane has the machine for itself",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nemotron_app.ui.capabilities import Model
+from nemotron_app.ui.capabilities import Field, Model
 from nemotron_app.ui.compare import lanes, settings, turned_to
 from nemotron_app.ui.evidence import running
 from nemotron_app.ui.examples import offered
@@ -105,10 +105,10 @@ def test_watching_asks_for_every_forward_and_every_token() -> None:
 
 
 def test_pairs_of_sizes_are_no_size_of_their_own() -> None:
-    chosen = {"size": "4m", "precision": "bf16", "decode": "autoregressive"}
+    chosen: dict[Field, str] = {"size": "4m", "precision": "bf16", "decode": "autoregressive"}
     assert {knobs["size"] for knobs in ELASTIC.served()} == {"4m", "2m"}
-    assert ELASTIC.thinking_sizes(chosen) == ("2m",)  # type: ignore[arg-type]
-    assert ELASTIC.thinking_sizes({**chosen, "precision": "fp8"}) == ()  # type: ignore[arg-type]
+    assert ELASTIC.thinking_sizes(chosen) == ("2m",)
+    assert ELASTIC.thinking_sizes({**chosen, "precision": "fp8"}) == ()
 
 
 def test_lanes_begin_with_what_a_model_has_most_of() -> None:
@@ -119,10 +119,10 @@ def test_lanes_begin_with_what_a_model_has_most_of() -> None:
 
 
 def test_a_lane_may_think_with_another_size() -> None:
-    knobs = {"size": "2m+4m", "precision": "bf16", "decode": "autoregressive"}
-    paired = turned_to(_recipe(thinking=Thinking(is_on=False)), knobs)  # type: ignore[arg-type]
+    knobs: dict[Field, str] = {"size": "2m+4m", "precision": "bf16", "decode": "autoregressive"}
+    paired = turned_to(_recipe(thinking=Thinking(is_on=False)), knobs)
     assert (paired.size, paired.thinking) == ("4m", Thinking(is_on=True, size="2m"))
-    alone = turned_to(paired, {**knobs, "size": "2m"})  # type: ignore[arg-type]
+    alone = turned_to(paired, {**knobs, "size": "2m"})
     assert (alone.size, alone.thinking) == ("2m", Thinking(is_on=True))
 
 

@@ -73,7 +73,10 @@ class Stage:
         self.progress = "ready"
         self.trouble: EngineError | None = None
         self.thoughts = ""
-        self.served = (f"{MODEL}:full:bf16:autoregressive", f"{MODEL}:full:fp8:autoregressive")
+        self.served: tuple[str, ...] = (
+            f"{MODEL}:full:bf16:autoregressive",
+            f"{MODEL}:full:fp8:autoregressive",
+        )
         self.scripts: dict[str, tuple[Delta, ...]] = {}
         self.is_held = False
         self.num_running = 0

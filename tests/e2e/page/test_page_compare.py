@@ -94,7 +94,7 @@ def test_lanes_take_turns_unless_both_are_wanted_at_once(visit: "Visit", stage: 
     assert len(stage.requests) == 1
     stage.let(5)
     expect(page.locator(".np-verdict")).to_contain_text("Identical")
-    page.get_by_label("Run").select_option("at once")
+    page.get_by_label("Lanes run").select_option("at once")
     run_button(page).click()
     stage.let(2)
     for name in ("A", "B"):

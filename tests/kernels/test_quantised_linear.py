@@ -62,7 +62,8 @@ def test_a_row_gets_the_same_bits_whatever_rows_are_beside_it(monkeypatch: pytes
 
 def test_bytes_are_those_that_the_implementation_holds(implementation: str) -> None:
     linear = prepare(torch.ones(8, 32), torch.ones(8))
-    assert linear.num_bytes == 8 * 32 * (2 if implementation == "cpu" else 4) + 8 * 4
+    held = 2 * 16 * 512 if implementation == "cpu" else 4 * 8 * 32
+    assert linear.num_bytes == held + 8 * 4
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ WeightsLayout = Literal["auto", "views", "packed"]
 class ModelOptions:
     """One model to serve, and which of its variants; what the checkpoint lacks of them is left out.
 
-    `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared.
+    `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared. `adapter` is a folder
+    with its draft adapter, where that is not in the checkpoint's own.
     """
 
     model: str = "smollm2-135m-instruct"
     checkpoint: str = ""
+    adapter: str = ""
     sizes: tuple[str, ...] = ("full",)
     precisions: tuple[Precision, ...] = PRECISIONS
     decodes: tuple[Decode, ...] = ("autoregressive",)

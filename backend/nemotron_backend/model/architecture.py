@@ -19,12 +19,15 @@ def model_type(folder: Path) -> str:
     return str(content.get("model_type", "")) if isinstance(content, dict) else ""
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
-    """The checkpoint in a folder in Hugging Face format. Raises CheckpointError."""
+def open_checkpoint(folder: Path, adapter: Path | None = None) -> Checkpoint:
+    """The checkpoint in a folder in Hugging Face format. Raises CheckpointError.
+
+    A Llama may have its draft `adapter` in a folder elsewhere.
+    """
     match model_type(folder):
         case "nemotron_h":
             return NemotronHCheckpoint.open(folder)
         case kind if kind == DIFFUSION:
             return nemotron_labs_diffusion.open_checkpoint(folder)
         case _:
-            return LlamaCheckpoint.open(folder)
+            return LlamaCheckpoint.open(folder, adapter)

@@ -20,7 +20,7 @@ from nemotron_backend.model.weights import Weights
 from nemotron_kernels.quantised_linear import Linear, prepare
 
 FOLDER = "linear_spec_lora"
-_REMEDY = "Take the adapter that came with the checkpoint, or remove the folder to draft without one."
+REMEDY = "Take the adapter that came with the checkpoint, or remove the folder to draft without one."
 
 
 class _File(msgspec.Struct, kw_only=True):
@@ -34,14 +34,14 @@ class _File(msgspec.Struct, kw_only=True):
     use_dora: bool = False
 
 
-def read_corrections(folder: Path, config: LlamaConfig) -> tuple[Correction, ...]:
-    """One correction a layer. Raises CheckpointError."""
+def read_corrections(folder: Path, config: LlamaConfig, trunk: str) -> tuple[Correction, ...]:
+    """One correction a layer of the module that PEFT knows as `trunk`. Raises CheckpointError."""
     file = _read_file(folder / "adapter_config.json")
     weights = Weights.open_file(folder / "adapter_model.safetensors")
     width = config.num_heads * config.head_dim
 
     def correction(index: int) -> Correction:
-        name = f"base_model.model.encoder.layers.{index}.self_attn.o_proj"
+        name = f"base_model.{trunk}.layers.{index}.self_attn.o_proj"
         return Correction(
             down=_linear(weights.read(f"{name}.lora_A.weight", file.r, width), 1.0),
             up=_linear(
@@ -56,7 +56,7 @@ def _read_file(path: Path) -> _File:
     try:
         file = msgspec.convert(json.loads(path.read_bytes()), _File)
     except (OSError, ValueError) as error:
-        raise UnreadableFile(path, f"not a readable adapter config ({error})", _REMEDY) from error
+        raise UnreadableFile(path, f"not a readable adapter config ({error})", REMEDY) from error
     targets = [file.target_modules] if isinstance(file.target_modules, str) else file.target_modules
     problems = {
         f"peft_type is {file.peft_type!r}, not 'LORA'": file.peft_type != "LORA",
@@ -65,7 +65,7 @@ def _read_file(path: Path) -> _File:
     }
     for problem, is_wrong in problems.items():
         if is_wrong:
-            raise UnsupportedConfig(path, problem, _REMEDY)
+            raise UnsupportedConfig(path, problem, REMEDY)
     return file
 
 

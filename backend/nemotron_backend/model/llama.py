@@ -61,10 +61,14 @@ class Correction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drafting:
-    """What lets the network fill in masks, with one correction a layer for drafts, or none at all."""
+    """What lets the network fill in masks, with one correction a layer for drafts, or none at all.
+
+    `mask` [hidden] is the mask's embedding where the vocabulary has none; its id is then the next one.
+    """
 
     masking: Masking
     corrections: tuple[Correction, ...] = ()
+    mask: Tensor | None = None
 
 
 class Llama:

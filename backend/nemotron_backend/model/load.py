@@ -12,6 +12,8 @@ from torch import Tensor
 
 from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.config import LlamaConfig, read_config
+from nemotron_backend.model.draft_adapter import FOLDER
+from nemotron_backend.model.draft_mask import read_drafting
 from nemotron_backend.model.elastic import FULL, UnknownSize
 from nemotron_backend.model.llama import Drafting, Layer, Llama, Norms, Shared
 from nemotron_backend.model.llama_inventory import check_names
@@ -49,12 +51,17 @@ class LlamaCheckpoint:
         self._weights = weights
         self._names = names
         check_names(config, weights, names.trunk, names.head)
-        self._shared = _read_shared(config, weights, names)
+        self._shared = _read_shared(config, weights, names, drafting.mask if drafting else None)
 
     @classmethod
-    def open(cls, folder: Path) -> "LlamaCheckpoint":
-        """Read the config and what all precisions share. Raises CheckpointError."""
-        return cls(read_config(folder), Weights.open(folder), Names())
+    def open(cls, folder: Path, adapter: Path | None = None) -> "LlamaCheckpoint":
+        """Read the config and what all precisions share. Raises CheckpointError.
+
+        The draft adapter is in `adapter`, or in the folder itself, or there is none.
+        """
+        config = read_config(folder)
+        drafting = read_drafting(adapter or folder / FOLDER, config)
+        return cls(config, Weights.open(folder), Names(), drafting)
 
     @property
     def context(self) -> int:
@@ -65,8 +72,10 @@ class LlamaCheckpoint:
         return self.config.vocab_size
 
     def decodes(self, size: str) -> tuple[Decode, ...]:
-        """All of them where it was taught to fill in masks."""
-        return DECODES if self.drafting else ("autoregressive",)
+        """All of them where it was taught to fill in masks, but for what an adapter was taught alone."""
+        if self.drafting is None:
+            return ("autoregressive",)
+        return ("autoregressive", "self-speculation") if self.drafting.masking.is_for_drafts else DECODES
 
     @property
     def num_shared_bytes(self) -> int:
@@ -104,7 +113,7 @@ class LlamaCheckpoint:
         )
 
 
-def _read_shared(config: LlamaConfig, weights: Weights, names: Names) -> Shared:
+def _read_shared(config: LlamaConfig, weights: Weights, names: Names, mask: Tensor | None) -> Shared:
     hidden, vocabulary, trunk = config.hidden_size, config.vocab_size, names.trunk
     embedding = weights.read(f"{trunk}.embed_tokens.weight", vocabulary, hidden).to(torch.bfloat16)
     head = embedding if config.is_tied else weights.read(f"{names.head}.weight", vocabulary, hidden)
@@ -113,7 +122,7 @@ def _read_shared(config: LlamaConfig, weights: Weights, names: Names) -> Shared:
         return weights.read(f"{name}.weight", hidden).float()
 
     return Shared(
-        embedding=embedding,
+        embedding=embedding if mask is None else torch.cat((embedding, mask[None])),
         layers=tuple(
             Norms(
                 attention=norm(f"{trunk}.layers.{index}.input_layernorm"),

@@ -1,6 +1,5 @@
 """Which networks does a nemotron_h folder give: every size in every precision, over one set of weights?"""
 
-from math import prod
 from pathlib import Path
 
 from torch import Tensor
@@ -20,6 +19,7 @@ from nemotron_backend.model.part_reader import PartReader
 from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import PRECISIONS, Decode, Precision
+from nemotron_kernels.quantised_linear import held_bytes
 
 
 class UnavailablePrecision(LookupError):
@@ -75,10 +75,10 @@ class NemotronHCheckpoint:
 
     @property
     def num_packed_bytes(self) -> int:
-        """Two bytes for each weight of each size in each precision."""
+        """All sizes in all precisions."""
         configs = (shrink(self.config, size, self.folder) for size in self.sizes)
         shapes = (shape for config in configs for name, shape in inventory(config).items() if is_linear(name))
-        return 2 * len(self.precisions) * sum(prod(shape) for shape in shapes)
+        return len(self.precisions) * sum(held_bytes(shape) for shape in shapes)
 
     def network(self, size: str, precision: Precision, layout: Layout = "views") -> NemotronH:
         """One of the networks; `packed` ones are copies, about twice as fast at one token.

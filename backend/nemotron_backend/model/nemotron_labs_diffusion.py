@@ -20,7 +20,7 @@ def open_checkpoint(folder: Path) -> LlamaCheckpoint:
     """The checkpoint, with its draft adapter if it has one. Raises CheckpointError."""
     config = read_config(folder)
     adapter = folder / FOLDER
-    corrections = read_corrections(adapter, config.trunk) if adapter.is_dir() else ()
+    corrections = read_corrections(adapter, config.trunk, "model.encoder") if adapter.is_dir() else ()
     masking = replace(config.masking, lacks_adapter=config.has_draft_adapter and not corrections)
     drafting = Drafting(masking=masking, corrections=corrections)
     return LlamaCheckpoint(config.trunk, Weights.open(folder), _NAMES, drafting)

@@ -81,12 +81,14 @@ class Batch:
 class Masking:
     """How a network fills in tokens that it cannot see: the mask's id, and how many places it was taught.
 
-    Where it `lacks_adapter`, its drafts do without the adapter that it was taught with.
+    Where it `lacks_adapter`, its drafts do without the adapter that it was taught with. Where it
+    `is_for_drafts`, only that adapter was taught, and the network by itself makes nothing of masks.
     """
 
     mask_id: int
     block_length: int
     lacks_adapter: bool = False
+    is_for_drafts: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What does a size cost when it is copied into the processor's fastest layout?
 
-Two bytes a weight for every size and precision, and up to four where fbgemm fills the inputs of a matrix up
-to a multiple of 512, which `num_bytes` leaves out. Views hold four for all sizes of a precision together;
+Two bytes a weight for every size and precision, and more where fbgemm fills the inputs of a matrix up to a
+multiple of 512. Views hold four for all sizes of a precision together;
 in return a forward moves half as much memory.
 """
 

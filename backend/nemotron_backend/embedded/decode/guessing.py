@@ -35,6 +35,8 @@ def block_piece(sequence: TokenSequence, block: Block) -> Piece:
 
 def without_mask(logits: Tensor, mask_id: int) -> Tensor:
     """Rows of logits [masks, vocabulary] in which the mask has no part."""
+    if mask_id >= logits.shape[1]:
+        return logits
     allowed = logits.clone()
     allowed[:, mask_id] = -torch.inf
     return allowed

@@ -31,6 +31,10 @@ _NO_ADAPTER = (
     "The checkpoint has no draft adapter (linear_spec_lora): drafts come from the plain network, fewer of "
     "their tokens stand, and the answer is as right but slower."
 )
+_ADAPTER_IS_OFF = (
+    "This model's masks are for its draft adapter, which is off where a forward also verifies: fewer of "
+    "their tokens stand, and the answer is as right but slower. Linear drafts suit it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ def step(network: Network, chunks: Sequence[Chunk], clock: Clock) -> list[Advanc
 def _new_block(sequence: TokenSequence, masking: Masking) -> Block:
     """A block gives at most as many tokens as it has, so none longer than the rest of the answer is used."""
     if sequence.decoding.drafting == "quadratic":
+        if masking.is_for_drafts:
+            sequence.notice = _ADAPTER_IS_OFF
         return new_block(sequence, 1, masking)
     if masking.lacks_adapter:
         sequence.notice = _NO_ADAPTER

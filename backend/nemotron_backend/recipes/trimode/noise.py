@@ -5,6 +5,7 @@ answers with the next token. The noisy part is cut into blocks; a block sees its
 the clean tokens before it, and answers at each mask with the token behind it (no shift), as decoding does.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from nemotron_backend.recipes.dialogue import Dialogue
 
-_BLOCKS = (4, 8, 16, 32)
+BLOCKS = (4, 8, 16, 32)
 _ALL_MASKED = 0.5
 
 
@@ -20,9 +21,11 @@ _ALL_MASKED = 0.5
 class Lesson:
     """One batch: ids, positions and mask for the network; for both losses the rows and their targets.
 
-    Rows index the flattened [batch x tokens] hidden states.
+    Rows index the flattened [batch x tokens] hidden states. The first `num_noisy` tokens of a sequence are
+    its noisy part, padding included.
     """
 
+    num_noisy: int
     token_ids: Tensor
     positions: Tensor
     mask: Tensor
@@ -43,15 +46,18 @@ class _Sequence:
     starts: Tensor
 
 
-def lesson(dialogues: list[Dialogue], mask_id: int, generator: torch.Generator) -> Lesson:
-    """Noise for every dialogue, padded to one length."""
-    sequences = [_noisy(dialogue, mask_id, generator) for dialogue in dialogues]
+def lesson(
+    dialogues: list[Dialogue], mask_id: int, generator: torch.Generator, lengths: Sequence[int] = BLOCKS
+) -> Lesson:
+    """Noise for every dialogue, in blocks of one of these lengths each, padded to one length."""
+    sequences = [_noisy(dialogue, mask_id, generator, lengths) for dialogue in dialogues]
     num_noisy = max(len(sequence.noisy) for sequence in sequences)
     num_clean = max(len(sequence.clean) for sequence in sequences)
     rows = [_row(sequence, num_noisy, num_clean, mask_id) for sequence in sequences]
     ids, positions, masks, nexts, targets, hidden, answers = zip(*rows, strict=True)
     width = num_noisy + num_clean
     return Lesson(
+        num_noisy=num_noisy,
         token_ids=torch.stack(ids),
         positions=torch.stack(positions),
         mask=torch.stack(masks)[:, None],
@@ -62,10 +68,10 @@ def lesson(dialogues: list[Dialogue], mask_id: int, generator: torch.Generator) 
     )
 
 
-def _noisy(dialogue: Dialogue, mask_id: int, generator: torch.Generator) -> _Sequence:
+def _noisy(dialogue: Dialogue, mask_id: int, generator: torch.Generator, lengths: Sequence[int]) -> _Sequence:
     answer = torch.tensor(dialogue.answer)
     num_prompt, places = len(dialogue.prompt), torch.arange(len(answer))
-    length = _BLOCKS[int(torch.randint(len(_BLOCKS), (), generator=generator))]
+    length = lengths[int(torch.randint(len(lengths), (), generator=generator))]
     # Decoding may begin a block anywhere, so the first block here is of any length.
     shift = int(torch.randint(length, (), generator=generator))
     blocks = (places + shift) // length

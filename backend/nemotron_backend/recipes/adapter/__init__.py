@@ -1,0 +1,1 @@
+"""A draft adapter for a Llama, learned from what the model itself says."""

@@ -13,6 +13,11 @@ from pathlib import Path
 from socket import socket
 
 import pytest
+from hypothesis import settings
+
+# A slow machine is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Threads that wait for each other by spinning crawl where browsers and servers share their cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from nemotron_backend.recipes.tasks import columns
 from nemotron_backend.recipes.tasks.example import Example, Level
 
 _NAMES = ("Ana", "Ben", "Chen", "Dina", "Emil", "Fay", "Goran", "Hana")
@@ -13,21 +14,22 @@ def make(rng: Random, level: Level) -> Example:
     name, things, have = rng.choice(_NAMES), rng.choice(_THINGS), rng.randint(5, 40)
     story, steps = [f"{name} has {have} {things}."], [f"start {have}"]
     for _ in range(level):
-        sentence, step, have = _event(rng, name, have)
+        sentence, worked, have = _event(rng, name, have)
         story.append(sentence)
-        steps.append(step)
+        steps += [*worked, f"has {have}"]
     question = f"{' '.join(story)} How many {things} does {name} have?"
     return Example(
         task="problems", level=level, question=question, steps="\n".join(steps), answer=f"{have} {things}"
     )
 
 
-def _event(rng: Random, name: str, have: int) -> tuple[str, str, int]:
+def _event(rng: Random, name: str, have: int) -> tuple[str, list[str], int]:
+    """What happens, how the new number is worked out, and that number."""
     kind = rng.choice(("gets", "gives", "doubles")) if have < 50 else "gives"
     if kind == "gets":
         number = rng.randint(2, 30)
-        return f"{name} gets {number} more.", f"{have} + {number} = {have + number}", have + number
+        return f"{name} gets {number} more.", columns.sum_of(have, number), have + number
     if kind == "gives":
         number = rng.randint(1, have - 1) if have > 1 else 0
-        return f"{name} gives {number} away.", f"{have} - {number} = {have - number}", have - number
-    return f"{name} doubles them.", f"{have} * 2 = {2 * have}", 2 * have
+        return f"{name} gives {number} away.", columns.difference_of(have, number), have - number
+    return f"{name} doubles them.", columns.product_of(have, 2), 2 * have

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from nemotron_backend.recipes.tasks import columns
 from nemotron_backend.recipes.tasks.example import Example, Level
 
 _UNITS: dict[Level, tuple[tuple[str, str, int], ...]] = {
@@ -26,5 +27,5 @@ def make(rng: Random, level: Level) -> Example:
 def _product(tens: int, ones: int, factor: int) -> str:
     parts = [f"{10 * tens} * {factor} = {10 * tens * factor}"] if tens else []
     parts += [f"{ones} * {factor} = {ones * factor}"] if ones else []
-    total = f"{10 * tens * factor} + {ones * factor} = {(10 * tens + ones) * factor}"
-    return "\n".join([*parts, total] if tens and ones else parts)
+    added = columns.sum_of(10 * tens * factor, ones * factor) if tens and ones else []
+    return "\n".join((*parts, *added))

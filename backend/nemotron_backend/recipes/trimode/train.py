@@ -29,13 +29,14 @@ _SEED = 2026
 _RATE = 3e-3
 _TOKENS = 3072
 _EVERY = 100
+_GENERATION = {"do_sample": False, "bos_token_id": 1, "eos_token_id": 11, "pad_token_id": 0}
 
 
 def main() -> None:
     """Read the command line, then train to the last step."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and resumable state")
-    parser.add_argument("--steps", type=int, default=3200)
+    parser.add_argument("--steps", type=int, default=2400)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -67,6 +68,7 @@ def save(out: Path, model: TriMode) -> None:
     weights = {name: value.bfloat16().contiguous() for name, value in model.state_dict().items()}
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
     (out / "config.json").write_text(json.dumps(CONFIG, indent=2) + "\n", "utf-8")
+    (out / "generation_config.json").write_text(json.dumps(_GENERATION, indent=2) + "\n", "utf-8")
 
 
 def _step(model: TriMode, batch: Lesson) -> tuple[float, float]:

@@ -33,7 +33,8 @@ def answer(network: NemotronH, example: Example) -> str:
     """What the network says after its thought, greedily."""
     tokenizer = Tokenizer.from_file(str(FOLDER / "tokenizer.json"))
     tokens = list(Script(tokenizer).dialogue(example, thinking=True).prompt)
-    cache, written, position = network.make_cache(len(tokens) + 200), [], 0
+    cache, position = network.make_cache(len(tokens) + 200), 0
+    written: list[int] = []
     while len(written) < 200:
         segment = Segment(cache=cache, start=0, length=len(tokens), position=position)
         batch = Batch(

@@ -102,10 +102,9 @@ class Frozen:
 
     def _heads(self, index: int, hidden: Tensor, turn: _Turn) -> tuple[Tensor, Tensor, Tensor]:
         normed = self._norm(f"model.layers.{index}.input_layernorm", hidden)
+        split = (*hidden.shape[:2], -1, self.config.head_dim)
         query, key, value = (
-            self._linear(index, f"self_attn.{name}_proj", normed)
-            .unflatten(-1, (-1, self.config.head_dim))
-            .transpose(1, 2)
+            self._linear(index, f"self_attn.{name}_proj", normed).view(split).transpose(1, 2)
             for name in "qkv"
         )
         return _rotate(query, turn), _rotate(key, turn), value

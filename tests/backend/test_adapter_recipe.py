@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from nemotron_backend.model.draft_adapter import FOLDER
+from nemotron_backend.model.adapter_folder import FOLDER
 from nemotron_backend.model.load import LlamaCheckpoint, load_network
 from nemotron_backend.model.network import Batch, Network, Segment
 from nemotron_backend.recipes.adapter.network import Adapter, Frozen

@@ -9,7 +9,7 @@ from pathlib import Path
 from nemotron_backend.catalog import Catalog, Model, recognise
 from nemotron_backend.embedded.options import ModelOptions
 from nemotron_backend.embedded.unlisted import entry, name_of
-from nemotron_backend.model.draft_adapter import FOLDER
+from nemotron_backend.model.adapter_folder import FOLDER
 
 _SMOLLM2 = ModelOptions().model
 # Architectures that a folder may hold, as config.json calls them.

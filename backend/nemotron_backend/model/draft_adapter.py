@@ -19,7 +19,6 @@ from nemotron_backend.model.precision import shifted
 from nemotron_backend.model.weights import Weights
 from nemotron_kernels.quantised_linear import Linear, prepare
 
-FOLDER = "linear_spec_lora"
 REMEDY = "Take the adapter that came with the checkpoint, or remove the folder to draft without one."
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nemotron_backend.model.adapter_folder import FOLDER
 from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.config import LlamaConfig, read_config
-from nemotron_backend.model.draft_adapter import FOLDER
 from nemotron_backend.model.draft_mask import read_drafting
 from nemotron_backend.model.elastic import FULL, UnknownSize
 from nemotron_backend.model.llama import Drafting, Layer, Llama, Norms, Shared

@@ -7,7 +7,8 @@ serves tokens from left to right and masks alike.
 from dataclasses import replace
 from pathlib import Path
 
-from nemotron_backend.model.draft_adapter import FOLDER, read_corrections
+from nemotron_backend.model.adapter_folder import FOLDER
+from nemotron_backend.model.draft_adapter import read_corrections
 from nemotron_backend.model.llama import Drafting
 from nemotron_backend.model.load import LlamaCheckpoint, Names
 from nemotron_backend.model.nemotron_labs_diffusion_config import read_config

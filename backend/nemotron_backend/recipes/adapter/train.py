@@ -12,7 +12,7 @@ from random import Random
 
 import torch
 
-from nemotron_backend.model.draft_adapter import FOLDER
+from nemotron_backend.model.adapter_folder import FOLDER
 from nemotron_backend.model.load import load_network
 from nemotron_backend.model.network import Network
 from nemotron_backend.recipes.adapter.network import Frozen

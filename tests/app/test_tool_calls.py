@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nemotron_app.wire.chat import ToolSpec
@@ -111,6 +111,8 @@ _PIECES = st.sampled_from(
 
 
 @given(pieces=st.lists(_PIECES, max_size=6), cuts=st.lists(st.integers(1, 9), min_size=1, max_size=12))
+@example(pieces=[call(city="Oslo"), "\n", "text ", call(city="Oslo")], cuts=[1])
+@example(pieces=[call(city="Oslo"), "one\n", "\ntwo"], cuts=[1])
 def test_a_stream_says_what_the_whole_says(pieces: list[str], cuts: list[int]) -> None:
     text = "".join(pieces)
     whole, streamed, own = reader(), Heard(), reader()

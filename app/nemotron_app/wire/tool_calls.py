@@ -41,6 +41,7 @@ class ToolCallReader:
         self._held = ""
         self._parameters: Mapping[str, Any] | None = None
         self._num_arguments = 0
+        self._follows_call = False
         self.num_calls = 0
 
     def push(self, text: str) -> Heard:
@@ -55,7 +56,8 @@ class ToolCallReader:
         """What was held back; a call without its end is closed where the model meant to be done."""
         heard = Heard()
         if self._parameters is None:
-            heard.text = "" if self._is_done else self._held.rstrip("\n") if self.num_calls else self._held
+            rest = "" if self._is_done else self._held
+            self._tell(heard, rest.rstrip("\n") if self.num_calls else rest)
         elif is_whole:
             self._close(heard)
         self._held = ""
@@ -79,9 +81,14 @@ class ToolCallReader:
         return self._read_name(heard, before, after)
 
     def _release(self, heard: Heard, length: int) -> None:
-        text = self._held[:length]
-        heard.text += text.lstrip("\n") if self.num_calls else text
+        self._tell(heard, self._held[:length])
         self._held = self._held[length:]
+
+    def _tell(self, heard: Heard, text: str) -> None:
+        """Text without the line ends that part it from a call before."""
+        text = text.lstrip("\n") if self._follows_call else text
+        self._follows_call = self._follows_call and not text
+        heard.text += text
 
     def _read_name(self, heard: Heard, before: str, after: str) -> bool:
         match = _FUNCTION.match(after)
@@ -91,7 +98,7 @@ class ToolCallReader:
                 return False
             self._release(heard, len(before) + len(_OPEN))
             return True
-        heard.text += before.rstrip("\n")
+        self._tell(heard, before.rstrip("\n"))
         name = match[1]
         heard.calls.append(
             {
@@ -123,7 +130,7 @@ class ToolCallReader:
 
     def _close(self, heard: Heard) -> None:
         self._say(heard, "}" if self._num_arguments else "{}")
-        self._parameters = None
+        self._parameters, self._follows_call = None, True
 
     def _say(self, heard: Heard, arguments: str) -> None:
         heard.calls.append({"index": self.num_calls - 1, "function": {"arguments": arguments}})

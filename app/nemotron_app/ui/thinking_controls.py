@@ -74,7 +74,8 @@ def fit_thinking(
 ) -> Changes:
     """Show what has a meaning: for the model, with thinking on or off, for the size that answers.
 
-    An empty number comes back as 0 where it is taken out of the page altogether, or not said to be empty.
+    The budget is hidden by the style sheet while the switch is off: an empty number comes back as 0 where it
+    is taken out of the page altogether, or not said to be empty.
     """
     is_on = thinking is not None and thinking.is_on
     possible = model.thinking_sizes(chosen)
@@ -88,9 +89,7 @@ def fit_thinking(
         controls.handover: turned(
             "handover", strings.HANDOVER, _handovers(), handover, is_shown=is_on and bool(size)
         ),
-        controls.budget: gr.Number(
-            visible=True if is_on else "hidden", value=thinking.budget if thinking else None
-        ),
+        controls.budget: gr.Number(value=thinking.budget if thinking else None),
     }
 
 

@@ -65,6 +65,7 @@ def test_no_budget_is_no_limit_and_thinking_can_be_off(visit: "Visit", stage: "S
     ask(page)
     expect(page.locator("#np-evidence dl")).to_be_visible()
     assert stage.requests[-1].thinking.budget == -1
+    expect(page.get_by_role("button", name="Send", exact=True)).to_be_enabled()
     page.get_by_label("Think before answering").uncheck()
     expect(page.get_by_label("Thinking budget")).to_be_hidden()
     expect(page.get_by_role("group", name="Thinks with")).to_be_hidden()
@@ -123,7 +124,7 @@ CALL = "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter
 
 
 def test_a_call_of_a_tool_is_shown_as_a_card(visit: "Visit", stage: "Stage") -> None:
-    stage.served = ("tri-mode-4m:full:bf16:autoregressive",)
+    stage.served = ("nemotron-3-nano-30b-a3b:full:bf16:autoregressive",)
     stage.scripts = {"autoregressive": (Delta(index=0, text=CALL), SCRIPT[-1])}
     page = visit()
     page.get_by_role("button", name="Tools").click()
@@ -139,7 +140,7 @@ def test_a_call_of_a_tool_is_shown_as_a_card(visit: "Visit", stage: "Stage") -> 
 
 
 def test_tools_that_are_no_json_are_refused_in_words(visit: "Visit", stage: "Stage") -> None:
-    stage.served = ("tri-mode-4m:full:bf16:autoregressive",)
+    stage.served = ("nemotron-3-nano-30b-a3b:full:bf16:autoregressive",)
     page = visit()
     page.get_by_role("button", name="Tools").click()
     page.get_by_label("Functions that the model may call").fill("[{")

@@ -143,6 +143,20 @@ class ThinkingStop:
     hands_over: bool = False
 
 
+# The likeliest token at every place, with nothing done to the logits.
+GREEDY = Sampling(
+    temperature=0.0,
+    top_p=1.0,
+    top_k=0,
+    min_p=0.0,
+    repetition_penalty=1.0,
+    presence_penalty=0.0,
+    frequency_penalty=0.0,
+    logit_bias=(),
+    seed=0,
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
     """When an answer ends, besides the model's own end-of-turn tokens."""

@@ -24,12 +24,12 @@ from nemotron_backend.model.nemotron_labs_diffusion import open_checkpoint
 from nemotron_backend.model.network import Batch, LayerCache, Network, Segment
 from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
 from nemotron_backend.request import (
+    GREEDY,
     Canvas,
     Decode,
     Decoding,
     Delta,
     Forward,
-    Sampling,
     Stopping,
     Token,
     Usage,
@@ -310,17 +310,6 @@ class _OneNetwork:
         return None
 
 
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 ENDLESS = Stopping(max_tokens=40, strings=(), token_ids=(), ignore_eos=True)
 
 

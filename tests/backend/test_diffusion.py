@@ -16,19 +16,8 @@ from torch import Tensor
 
 from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.sampler import Sampler
-from nemotron_backend.request import Decoding, Sampling, Stopping
+from nemotron_backend.request import GREEDY, Decoding, Stopping
 
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 MASK, END = 5, 0
 MakeCore = Callable[..., Any]
 DECODINGS = {

@@ -14,26 +14,15 @@ from nemotron_backend.engine import InvalidRequest
 from nemotron_backend.model.nemotron_labs_diffusion import open_checkpoint
 from nemotron_backend.request import (
     DECODES,
+    GREEDY,
     Decode,
     Decoding,
     GenerationRequest,
-    Sampling,
     Stopping,
     TokenIds,
     Variant,
 )
 
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 MakeCore = Callable[..., Any]
 
 

@@ -13,19 +13,8 @@ from hypothesis import strategies as st
 from nemotron_backend.embedded.cache_memory import bytes_of
 from nemotron_backend.embedded.loading import StartError, load
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
-from nemotron_backend.request import DECODES, Decoding, Sampling, Stopping
+from nemotron_backend.request import DECODES, GREEDY, Decoding, Stopping
 
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 _requests = st.fixed_dictionaries(
     {
         "prompt": st.builds(

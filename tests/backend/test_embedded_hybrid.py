@@ -19,10 +19,10 @@ from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.nemotron_h_checkpoint import NemotronHCheckpoint
 from nemotron_backend.model.network import Network
 from nemotron_backend.request import (
+    GREEDY,
     PRECISIONS,
     Handover,
     Precision,
-    Sampling,
     Stopping,
     Usage,
     Variant,
@@ -36,17 +36,6 @@ SIZES: dict[str, dict[str, int]] = {
 }
 _SHAPE: dict[str, Any] = {"hidden_size": 64, "hybrid_override_pattern": "ME*M-E", "elastic_sizes": SIZES}
 _END = 3
-_GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 _VOCABULARY = Vocabulary(
     pieces=tuple(bytes([97 + token_id % 26]) for token_id in range(101)),
     special=frozenset({_END}),
@@ -109,7 +98,7 @@ class Bench:
                 model="hybrid", size=asked.size, precision=asked.precision, decode="autoregressive"
             ),
             token_ids=asked.prompt,
-            sampling=_GREEDY,
+            sampling=GREEDY,
             stopping=Stopping(max_tokens=asked.max_tokens, strings=(), token_ids=(), ignore_eos=True),
             num_choices=asked.num_choices,
             num_top_logprobs=None,

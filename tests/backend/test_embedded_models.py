@@ -17,28 +17,17 @@ from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.engine import EngineFailed, EngineStarting, EngineState, InvalidRequest
 from nemotron_backend.model.quantize import quantize
 from nemotron_backend.request import (
+    GREEDY,
     Conversation,
     Delta,
     GenerationRequest,
     Message,
-    Sampling,
     Stopping,
     Text,
     Thinking,
     Variant,
 )
 
-_SAMPLING = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 _SIZES: dict[str, dict[str, int]] = {"large": {}, "small": {"hidden_size": 48, "mamba_num_heads": 4}}
 _HYBRID = Variant(model="hybrid", size="large", precision="bf16", decode="autoregressive")
 _LLAMA = replace(_HYBRID, model="llama", size="full")
@@ -86,7 +75,7 @@ def _request(variant: Variant, **changes: Any) -> GenerationRequest:
         id="test",
         variant=variant,
         prompt=Conversation(messages=(Message(role="user", content="the lazy dog"),)),
-        sampling=_SAMPLING,
+        sampling=GREEDY,
         stopping=Stopping(max_tokens=16, strings=(), token_ids=(), ignore_eos=True),
         num_choices=1,
         num_top_logprobs=None,

@@ -18,25 +18,13 @@ from nemotron_backend.embedded.engine import EmbeddedEngine
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.engine import EngineFailed, EngineStarting, InvalidRequest
 from nemotron_backend.request import (
+    GREEDY,
     Conversation,
     Delta,
     GenerationRequest,
     Message,
-    Sampling,
     Stopping,
     Text,
-)
-
-_SAMPLING = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
 )
 
 
@@ -61,7 +49,7 @@ def _request(engine: EmbeddedEngine, **changes: object) -> GenerationRequest:
         id="test",
         variant=engine.variants()[0],
         prompt=Conversation(messages=(Message(role="user", content="the lazy dog"),)),
-        sampling=_SAMPLING,
+        sampling=GREEDY,
         stopping=Stopping(max_tokens=40, strings=(), token_ids=(), ignore_eos=True),
         num_choices=1,
         num_top_logprobs=None,
@@ -179,7 +167,7 @@ async def test_a_role_that_the_template_refuses_is_an_invalid_request(engine: Em
     ("changes", "field"),
     [
         ({"prompt": Text(text="\ud800")}, "prompt"),
-        ({"sampling": replace(_SAMPLING, logit_bias=((320, 1.0),))}, "logit_bias"),
+        ({"sampling": replace(GREEDY, logit_bias=((320, 1.0),))}, "logit_bias"),
         (
             {"stopping": Stopping(max_tokens=0, strings=(), token_ids=(), ignore_eos=False)},
             "max_tokens",

@@ -12,29 +12,18 @@ import pytest_asyncio
 from nemotron_backend.embedded.engine import EmbeddedEngine
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import (
+    GREEDY,
     Conversation,
     Delta,
     GenerationRequest,
     Message,
-    Sampling,
     Stopping,
     Usage,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-_GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
-_WARM = replace(_GREEDY, temperature=0.8, top_p=0.95)
+_WARM = replace(GREEDY, temperature=0.8, top_p=0.95)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -57,7 +46,7 @@ def _request(engine: EmbeddedEngine, *turns: str, **changes: object) -> Generati
         id="test",
         variant=engine.variants()[0],
         prompt=Conversation(messages=tuple(messages)),
-        sampling=_GREEDY,
+        sampling=GREEDY,
         stopping=Stopping(max_tokens=24, strings=(), token_ids=(), ignore_eos=False),
         num_choices=1,
         num_top_logprobs=None,
@@ -103,7 +92,7 @@ async def test_tokens_are_the_same_alone_and_among_others_that_come_and_go(engin
             engine, f"Tell me {number} facts about the {thing}.", sampling=replace(sampling, seed=number)
         )
         for number, thing in enumerate(["sea", "moon", "fox"], start=2)
-        for sampling in (_GREEDY, _WARM)
+        for sampling in (GREEDY, _WARM)
     ]
     alone = [_ids(await _answer(engine, request)) for request in requests]
     passing = engine.stream(_request(engine, "long " * 300, sampling=_WARM))

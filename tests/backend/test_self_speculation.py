@@ -9,19 +9,8 @@ from typing import Any
 import pytest
 
 from nemotron_backend.embedded.decode.pace import Pace
-from nemotron_backend.request import Decoding, Forward, Sampling, Stopping
+from nemotron_backend.request import GREEDY, Decoding, Forward, Sampling, Stopping
 
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 WARM = replace(GREEDY, temperature=1.0)
 MakeCore = Callable[..., Any]
 

@@ -13,9 +13,9 @@ import pytest
 from nemotron_backend.embedded.engine import EmbeddedEngine
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.request import (
+    GREEDY,
     Delta,
     GenerationRequest,
-    Sampling,
     Stopping,
     TokenIds,
     Usage,
@@ -26,17 +26,6 @@ pytestmark = pytest.mark.benchmark
 
 _NUM_TOKENS = 64
 _ROUNDS = 3
-_SAMPLING = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
-)
 
 
 def _request(variant: Variant, first_token: int, num_prompt: int, max_tokens: int) -> GenerationRequest:
@@ -46,7 +35,7 @@ def _request(variant: Variant, first_token: int, num_prompt: int, max_tokens: in
         id="benchmark",
         variant=variant,
         prompt=prompt,
-        sampling=_SAMPLING,
+        sampling=GREEDY,
         stopping=Stopping(max_tokens=max_tokens, strings=(), token_ids=(), ignore_eos=True),
         num_choices=1,
         num_top_logprobs=None,

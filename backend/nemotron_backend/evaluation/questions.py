@@ -7,23 +7,11 @@ from uuid import uuid4
 from nemotron_backend.evaluation.point import Point
 from nemotron_backend.recipes.tasks import Example, held_out
 from nemotron_backend.request import (
+    GREEDY,
     Conversation,
     GenerationRequest,
     Message,
-    Sampling,
     Stopping,
-)
-
-GREEDY = Sampling(
-    temperature=0.0,
-    top_p=1.0,
-    top_k=0,
-    min_p=0.0,
-    repetition_penalty=1.0,
-    presence_penalty=0.0,
-    frequency_penalty=0.0,
-    logit_bias=(),
-    seed=0,
 )
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from nemotron_backend.recipes.dialogue import corpus
+
 _NAMED = {
     0: "<unk>",
     1: "<s>",
@@ -23,6 +25,7 @@ _MASK = 100
 _SPECIAL = (*(_NAMED.get(index, f"<SPECIAL_{index}>") for index in range(_MASK)), "<mask>")
 # Thinking is text that people see; all other special tokens stay out of it.
 _VISIBLE = frozenset({"<think>", "</think>"})
+_NUM_TEXTS = 20000
 _WORD = Regex(r" ?[A-Za-z]+|\d| ?[^\sA-Za-z\d]|\s")
 
 
@@ -44,6 +47,14 @@ def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def obtain(folder: Path, seed: int, vocab_size: int) -> Tokenizer:
+    """The tokenizer that a folder holds; trained on the suite's text and put there where it holds none."""
+    file = folder / "tokenizer.json"
+    if not file.exists():
+        save(train(corpus(seed, _NUM_TEXTS), vocab_size), folder)
+    return Tokenizer.from_file(str(file))
 
 
 def save(tokenizer: Tokenizer, folder: Path) -> None:

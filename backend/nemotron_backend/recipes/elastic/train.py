@@ -5,64 +5,54 @@ started again at any time. Each step teaches the whole network the right answers
 these and what the whole network says.
 """
 
-import argparse
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from itertools import chain, islice
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.recipes import tokenizer
-from nemotron_backend.recipes.batches import batches
-from nemotron_backend.recipes.dialogue import Dialogue, Script, corpus
+from nemotron_backend.recipes.command import options
+from nemotron_backend.recipes.course import course
+from nemotron_backend.recipes.dialogue import Script
 from nemotron_backend.recipes.elastic.lesson import IGNORED, LENGTH_UNIT, Lesson, distance, lesson
 from nemotron_backend.recipes.elastic.network import Elastic
 from nemotron_backend.recipes.elastic.rounding import rounded
 from nemotron_backend.recipes.elastic.saving import save
 from nemotron_backend.recipes.elastic.shape import CONFIG, Size, nested
 from nemotron_backend.recipes.optimiser import Optimiser
-from nemotron_backend.recipes.tasks import Example, training
+from nemotron_backend.recipes.state_file import StateFile
 
 _SEED = 2027
 _RATE = 3e-3
 _TOKENS = 3072
 _EVERY = 100
 _BALANCE = 2e-3
-_EVEN_UNTIL = 0.6  # of all steps
-_EASY = frozenset({"extraction", "tools", "family"})
-_EASY_SHARE = 0.2
+_STEPS = 6500
 _ROUNDED_FROM = 0.85  # of all steps: from there on, every other step sees NVFP4 weights
 
 
 def main() -> None:
     """Read the command line, then train to the last step."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and resumable state")
-    parser.add_argument("--steps", type=int, default=3200)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    train(options.out, options.steps)
+    asked = options(__doc__, _STEPS)
+    train(asked.out, asked.num_steps)
 
 
 def train(out: Path, num_steps: int) -> None:
     """Train, saving every hundred steps; goes on from what `out` holds."""
     torch.manual_seed(_SEED)
-    script = Script(_tokenizer(out))
+    script = Script(tokenizer.obtain(out, _SEED, CONFIG["vocab_size"]))
     trainer = Trainer(CONFIG, num_steps)
     first = trainer.resume(out)
     started = time.monotonic()
-    for step, dialogues in enumerate(islice(_stream(script, num_steps), first, None), start=first):
-        if step >= num_steps:
-            break
+    taught = course(script, _SEED + 1, num_steps, _TOKENS, LENGTH_UNIT)
+    for step, dialogues in enumerate(islice(taught, first, num_steps), start=first):
         trainer.step(step, lesson(dialogues))
         if (step + 1) % _EVERY == 0:
             _report(step + 1, trainer.losses(), time.monotonic() - started)
@@ -99,19 +89,11 @@ class Trainer:
 
     def resume(self, out: Path) -> int:
         """Take up the state in `out`; the number of steps done."""
-        with suppress(FileNotFoundError):
-            state = torch.load(out / "state.pt", weights_only=True)
-            self.model.load_state_dict(state["model"])
-            self._optimiser.restore(state["optimiser"])
-            return int(state["step"])
-        return 0
+        return StateFile(out).restore(self.model, self._optimiser)
 
     def save_state(self, out: Path, step: int) -> None:
-        """Written beside and renamed, so that a kill at any moment leaves one whole state."""
-        part = out / "state.part"
-        state = {"step": step, "model": self.model.state_dict(), "optimiser": self._optimiser.state()}
-        torch.save(state, part)
-        part.replace(out / "state.pt")
+        """Keep the state in `out`."""
+        StateFile(out).save(step, self.model, self._optimiser)
 
     def _weights(self, step: int) -> AbstractContextManager[None]:
         is_rounded = step >= _ROUNDED_FROM * self._num_steps and step % 4 >= 2
@@ -128,25 +110,6 @@ class Trainer:
             loss = 0.5 * loss + 0.5 * distance(logits, teacher, batch.targets)
         torch.autograd.backward(loss)
         return logits.detach()
-
-
-def _stream(script: Script, num_steps: int) -> Iterator[list[Dialogue]]:
-    """All tasks evenly at first, then mostly those that take longest to learn."""
-    even = script.dialogues(training(_SEED + 1), _SEED + 2)
-    hard = script.dialogues(_mostly_hard(_SEED + 3), _SEED + 4)
-    num_even = int(_EVEN_UNTIL * num_steps)
-    return chain(islice(batches(even, _TOKENS, LENGTH_UNIT), num_even), batches(hard, _TOKENS, LENGTH_UNIT))
-
-
-def _mostly_hard(seed: int) -> Iterator[Example]:
-    rng = Random(seed)
-    return (example for example in training(seed) if example.task not in _EASY or rng.random() < _EASY_SHARE)
-
-
-def _tokenizer(out: Path) -> Tokenizer:
-    if not (out / "tokenizer.json").exists():
-        tokenizer.save(tokenizer.train(corpus(_SEED, 20000), CONFIG["vocab_size"]), out)
-    return Tokenizer.from_file(str(out / "tokenizer.json"))
 
 
 def _report(step: int, losses: Mapping[str, float], seconds: float) -> None:

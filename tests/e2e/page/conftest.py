@@ -81,6 +81,7 @@ class Stage:
         self.is_held = False
         self.num_running = 0
         self.requests: list[GenerationRequest] = []
+        self._arrived = threading.Condition()
         self.started = threading.Event()
         self.freed = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -92,6 +93,11 @@ class Stage:
         assert isinstance(prompt, Conversation)
         return [(message.role, message.content) for message in prompt.messages]
 
+    def await_requests(self, number: int) -> None:
+        """Wait until so many have begun since the stage was as new."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.requests) >= number, timeout=60)
+
     def let(self, number: int) -> None:
         """Let so many more words go, of an answer that has begun or soon will."""
         assert self.started.wait(timeout=10)
@@ -101,7 +107,9 @@ class Stage:
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Delta, None]:
         self._loop = asyncio.get_running_loop()
-        self.requests.append(request)
+        with self._arrived:
+            self.requests.append(request)
+            self._arrived.notify_all()
         self.freed.clear()
         self.started.set()
         self.num_running += 1

@@ -96,6 +96,7 @@ def test_lanes_take_turns_unless_both_are_wanted_at_once(visit: "Visit", stage: 
     expect(page.locator(".np-verdict")).to_contain_text("Identical")
     page.get_by_label("Lanes run").select_option("at once")
     run_button(page).click()
+    stage.await_requests(4)
     stage.let(2)
     for name in ("A", "B"):
         expect(lane(page, name).locator(".np-tokens")).to_have_text("one")

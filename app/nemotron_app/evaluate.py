@@ -51,7 +51,7 @@ def _check(given: argparse.Namespace) -> None:
 
 async def _run(given: argparse.Namespace) -> None:
     plan = Plan(
-        examples=draw(given.examples, given.seed, given.tasks or tuple(TASKS)),
+        examples=draw(given.examples, given.seed, given.tasks or tuple(TASKS), given.levels),
         num_timed=min(given.timed, given.examples),
         max_tokens=given.max_tokens,
         concurrency=given.concurrency,
@@ -116,6 +116,7 @@ def _origin(given: argparse.Namespace, plan: Plan, subject: Subject) -> Origin:
         plan={
             "seed": given.seed,
             "tasks": list(given.tasks or TASKS),
+            "levels": list(given.levels),
             "examples": len(plan.examples),
             "timed": plan.num_timed,
             "max_tokens": plan.max_tokens,

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from nemotron_backend.recipes.tasks import LEVELS, Level
 from nemotron_backend.request import DECODES, PRECISIONS
 
 _Choice = Callable[[str], Any]
@@ -54,6 +55,9 @@ def _add_questions(parser: argparse.ArgumentParser) -> None:
     asked.add_argument(
         "--tasks", type=_list(str), default=(), help="tasks, as in arithmetic,dates; all if unset"
     )
+    asked.add_argument(
+        "--levels", type=_list(_level), default=LEVELS, help="of difficulty, as in 1,2 (default: 1,2,3)"
+    )
     asked.add_argument("--max-tokens", type=_count, default=768, help="longest answer (default: 768)")
     asked.add_argument(
         "--concurrency", type=_count, default=16, help="questions at the same time (default: 16)"
@@ -93,6 +97,13 @@ def _count(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is less than nothing")
     return number
+
+
+def _level(text: str) -> Level:
+    for level in LEVELS:
+        if text == str(level):
+            return level
+    raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(map(str, LEVELS))}")
 
 
 def _block_length(text: str) -> int:

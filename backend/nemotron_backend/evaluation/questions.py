@@ -5,7 +5,7 @@ from itertools import cycle, islice
 from uuid import uuid4
 
 from nemotron_backend.evaluation.point import Point
-from nemotron_backend.recipes.tasks import Example, held_out
+from nemotron_backend.recipes.tasks import LEVELS, Example, Level, held_out
 from nemotron_backend.request import (
     GREEDY,
     Conversation,
@@ -15,14 +15,16 @@ from nemotron_backend.request import (
 )
 
 
-def draw(num_examples: int, seed: int, tasks: Sequence[str]) -> tuple[Example, ...]:
+def draw(
+    num_examples: int, seed: int, tasks: Sequence[str], levels: Sequence[Level] = LEVELS
+) -> tuple[Example, ...]:
     """Held-out examples, tasks in turn, so that the first few of them are of many tasks too."""
-    streams = [_of_task(task, seed) for task in tasks]
+    streams = [_of_task(task, seed, levels) for task in tasks]
     return tuple(next(stream) for stream in islice(cycle(streams), num_examples))
 
 
-def _of_task(task: str, seed: int) -> Iterator[Example]:
-    return (example for example in held_out(seed) if example.task == task)
+def _of_task(task: str, seed: int, levels: Sequence[Level]) -> Iterator[Example]:
+    return (example for example in held_out(seed, levels) if example.task == task)
 
 
 def request_of(example: Example, point: Point, max_tokens: int, *, trace: bool) -> GenerationRequest:

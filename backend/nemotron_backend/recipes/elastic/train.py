@@ -51,7 +51,7 @@ def train(out: Path, num_steps: int) -> None:
     trainer = Trainer(CONFIG, num_steps)
     first = trainer.resume(out)
     started = time.monotonic()
-    taught = course(script, _SEED + 1, num_steps, _TOKENS, LENGTH_UNIT)
+    taught = course(script, _SEED + 1, num_steps, _TOKENS, unit=LENGTH_UNIT)
     for step, dialogues in enumerate(islice(taught, first, num_steps), start=first):
         trainer.step(step, lesson(dialogues))
         if (step + 1) % _EVERY == 0:

@@ -1,6 +1,6 @@
 """Which examples are learned, which are held out, and when is an answer right?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from random import Random
 from types import ModuleType
@@ -30,24 +30,24 @@ TASKS: Mapping[str, ModuleType] = {
     "tools": tools,
     "family": family,
 }
-_LEVELS: tuple[Level, ...] = get_args(Level)
+LEVELS: tuple[Level, ...] = get_args(Level)
 _KEPT_WHOLE = frozenset({"family"})
 _SHARE = 1 / 16
 
 
-def training(seed: int) -> Iterator[Example]:
+def training(seed: int, levels: Sequence[Level] = LEVELS) -> Iterator[Example]:
     """Endless examples, tasks and levels mixed evenly, none of them held out."""
-    return (example for example in _mixed(seed) if not _is_held_out(example))
+    return (example for example in _mixed(seed, levels) if not _is_held_out(example))
 
 
-def held_out(seed: int) -> Iterator[Example]:
+def held_out(seed: int, levels: Sequence[Level] = LEVELS) -> Iterator[Example]:
     """Endless examples that `training` never gives, whatever the seeds.
 
     Facts of the family are few and cannot be inferred, so that task is asked as it was taught, as often as
     the others.
     """
     rng = Random(seed)
-    for example in _mixed(seed):
+    for example in _mixed(seed, levels):
         if rng.random() < _SHARE if example.task in _KEPT_WHOLE else _is_held_out(example):
             yield example
 
@@ -57,11 +57,11 @@ def is_correct(example: Example, answer: str) -> bool:
     return answer.strip() == example.answer
 
 
-def _mixed(seed: int) -> Iterator[Example]:
+def _mixed(seed: int, levels: Sequence[Level]) -> Iterator[Example]:
     rng = Random(seed)
     while True:
         task = TASKS[rng.choice(tuple(TASKS))]
-        yield task.make(rng, rng.choice(_LEVELS))
+        yield task.make(rng, rng.choice(levels))
 
 
 def _is_held_out(example: Example) -> bool:

@@ -1,4 +1,4 @@
-"""Words spelled, reversed, counted and joined."""
+"""Words spelled, reversed and counted, letter by letter."""
 
 from random import Random
 
@@ -18,8 +18,8 @@ def make(rng: Random, level: Level) -> Example:
 
 def _reverse(rng: Random, level: Level) -> Example:
     word = _word(rng, level)
-    steps = " ".join(word) + "\n" + " ".join(reversed(word))
-    return _example(level, f"Spell {word} backwards.", steps, word[::-1])
+    backwards = " ".join(reversed(word))
+    return _example(level, f"Spell {word} backwards.", f"{' '.join(word)}\n{backwards}", backwards)
 
 
 def _word(rng: Random, level: Level) -> str:
@@ -40,7 +40,8 @@ def _count(rng: Random, level: Level) -> Example:
 def _first_letters(rng: Random, level: Level) -> Example:
     words = [_word(rng, 1) for _ in range(level + 2)]
     steps = "\n".join(f"{word} {word[0]}" for word in words)
-    return _example(level, f"Join the first letters: {' '.join(words)}", steps, "".join(w[0] for w in words))
+    answer = " ".join(word[0] for word in words)
+    return _example(level, f"Name the first letters: {' '.join(words)}", steps, answer)
 
 
 def _example(level: Level, question: str, steps: str, answer: str) -> Example:

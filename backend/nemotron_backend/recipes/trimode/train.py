@@ -18,6 +18,7 @@ from nemotron_backend.recipes.course import course
 from nemotron_backend.recipes.dialogue import Script
 from nemotron_backend.recipes.optimiser import Optimiser
 from nemotron_backend.recipes.state_file import StateFile
+from nemotron_backend.recipes.tasks import Level
 from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
 from nemotron_backend.recipes.trimode.noise import Lesson, lesson
 
@@ -26,6 +27,8 @@ _RATE = 3e-3
 _TOKENS = 3072
 _EVERY = 100
 _STEPS = 5500
+# The third level takes more steps to learn than all else.
+LEVELS: tuple[Level, ...] = (1, 2)
 
 
 def main() -> None:
@@ -43,7 +46,7 @@ def train(out: Path, num_steps: int) -> None:
     state = StateFile(out)
     first = state.restore(model, optimiser)
     started = time.monotonic()
-    taught = course(script, _SEED + 1, num_steps, _TOKENS)
+    taught = course(script, _SEED + 1, num_steps, _TOKENS, levels=LEVELS)
     for step, dialogues in enumerate(islice(taught, first, num_steps), start=first):
         generator = torch.Generator().manual_seed(_SEED + step)
         losses = _step(model, lesson(dialogues, CONFIG["mask_token_id"], generator))

@@ -1,0 +1,60 @@
+"""How does a build become machine code where there is no GPU?"""
+
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import triton
+from triton import knobs
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from triton.compiler.errors import CompilationError
+from triton.runtime.errors import PTXASError
+
+from nemotron_kernels._build import Build, Target
+from nemotron_kernels.binaries.binary import Binary, read
+
+_WARP = 32
+_ALIGNED = [["tt.divisibility", 16]]
+
+
+def compile_for(build: Build, target: Target) -> Binary | str:
+    """What the machine code needs, or what the compiler has against it."""
+    try:
+        return _compiled(build, target)
+    except (CompilationError, PTXASError) as refused:
+        return f"does not compile: {refused}"
+
+
+def _compiled(build: Build, target: Target) -> Binary:
+    gpu = GPUTarget("cuda", int(target.removeprefix("sm_")), _WARP)
+    options = {"num_warps": build.num_warps, "num_stages": build.num_stages, "enable_fp_fusion": True}
+    compiled = triton.compile(_source(build), target=gpu, options=options)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernel.cubin"
+        path.write_bytes(compiled.asm["cubin"])
+        resources = _run(knobs.nvidia.cuobjdump.path, "--dump-resource-usage", str(path))
+        machine_code = _run(knobs.nvidia.nvdisasm.path, "-c", str(path))
+    return read(resources, machine_code, compiled.metadata.shared)
+
+
+def _source(build: Build) -> ASTSource:
+    names: list[str] = build.kernel.arg_names
+    _refuse_other_names(build, names)
+    signature = {name: build.signature.get(name, "constexpr") for name in names}
+    constants = {(names.index(name),): value for name, value in build.constants.items()}
+    aligned = [name for name, kind in signature.items() if kind.startswith("*") or name in build.divisible]
+    attributes: dict[Any, Any] = {(names.index(name),): _ALIGNED for name in aligned}
+    return ASTSource(build.kernel, signature, constants, attributes)
+
+
+def _refuse_other_names(build: Build, names: list[str]) -> None:
+    given = [*build.signature, *build.constants]
+    if sorted(given) != sorted(names) or not {*build.divisible} <= {*build.signature}:
+        odd = sorted({*given, *build.divisible} ^ {*names})
+        raise ValueError(f"{build.name}: its arguments are {names}; wrong, twice or missing: {odd}")
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -142,7 +142,7 @@ def test_the_client_is_told_what_is_used_up(make_site: MakeSite) -> None:
         with pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(model="echo", messages=HELLO, max_tokens=100)
     assert (caught.value.code, caught.value.type) == ("rate_limit_exceeded", "requests")
-    assert "1 requests a minute" in caught.value.message
+    assert "1 request a minute" in caught.value.message
 
 
 def test_the_client_does_not_retry_for_tomorrows_quota(make_site: MakeSite) -> None:

@@ -67,16 +67,16 @@ class InvalidAmount(ValueError):
 
 
 _UNITS = {
-    "requests": "{} requests a minute, {} at once",
-    "tokens": "{} weighted tokens a minute",
-    "tokens_per_day": "{} weighted tokens a day",
-    "in_flight": "{} requests at the same time",
-    "sign_in_failures": "{} failed sign-ins a minute, {} at once",
+    "requests": "{} request{s} a minute, {} at once",
+    "tokens": "{} weighted token{s} a minute",
+    "tokens_per_day": "{} weighted token{s} a day",
+    "in_flight": "{} request{s} at the same time",
+    "sign_in_failures": "{} failed sign-in{s} a minute, {} at once",
 }
 
 
 def _sentence(limit: LimitState, requested: int, retry_after: float | None) -> str:
-    allowed = _UNITS[limit.name].format(limit.limit, limit.capacity)
+    allowed = _UNITS[limit.name].format(limit.limit, limit.capacity, s="" if limit.limit == 1 else "s")
     if retry_after is None:
         return f"The limit is {allowed}; this request alone needs {requested}, so it can never pass."
     frees = "when one of them ends" if limit.name == "in_flight" else f"in {retry_after:.1f} s"

@@ -128,7 +128,7 @@ def test_a_guest_may_ask_until_the_budget_is_gone_and_reads_why(come: Callable[.
     ask(page, "third")
     alert = page.locator("#np-notice").get_by_role("alert")
     expect(alert).to_contain_text("A limit is reached")
-    expect(alert).to_contain_text("The limit is 1 requests a minute, 2 at once; 2 are used")
+    expect(alert).to_contain_text("The limit is 1 request a minute, 2 at once; 2 are used")
     expect(alert).to_contain_text("It frees in")
     expect(alert).to_contain_text("Wait ")
     other = come()

@@ -102,7 +102,7 @@ async def test_what_never_fits_is_not_to_be_retried(limiter: StoreLimiter) -> No
 async def test_a_sign_in_refusal_has_no_headers_of_requests(limiter: StoreLimiter) -> None:
     for _ in range(10):
         await limiter.attempt_sign_in("192.0.2.1")
-    with pytest.raises(LimitExceeded, match="failed sign-ins") as refused:
+    with pytest.raises(LimitExceeded, match="1 failed sign-in a minute") as refused:
         await limiter.attempt_sign_in("192.0.2.1")
     headers = refusal_headers(refused.value)
     assert headers["retry-after"] == "60"

@@ -28,17 +28,15 @@ class Nvfp4Weight:
     weight_scale_2: Tensor
 
 
-def quantise(weight: Tensor) -> Nvfp4Weight:
-    """Round a weight [out, in] to NVFP4. Raises ValueError unless 16 divides `in`."""
+def quantise(weight: Tensor, scale_2: Tensor | None = None) -> Nvfp4Weight:
+    """Round rows [out, in] to NVFP4, by default with the tensor's own scale. 16 must divide `in`."""
     num_rows, num_columns = weight.shape
-    if num_columns % BLOCK:
-        raise ValueError(f"NVFP4 needs an input axis that {BLOCK} divides, not {num_columns}")
-    blocks = weight.float().reshape(num_rows, num_columns // BLOCK, BLOCK)
-    scale_2 = _tensor_scale(blocks)
+    blocks = weight.float().reshape(num_rows, num_blocks_of(num_columns), BLOCK)
+    scale_2 = tensor_scale(weight) if scale_2 is None else scale_2
     scale = _block_scales(blocks, scale_2)
     codes = encode(blocks / (scale.float() * scale_2)[..., None])
     return Nvfp4Weight(
-        weight=_pack(codes.reshape(num_rows, num_columns)), weight_scale=scale, weight_scale_2=scale_2
+        weight=pack(codes.reshape(num_rows, num_columns)), weight_scale=scale, weight_scale_2=scale_2
     )
 
 
@@ -49,7 +47,7 @@ def dequantise(quantised: Nvfp4Weight) -> Tensor:
 
 def block_values(quantised: Nvfp4Weight) -> Tensor:
     """Codes times block scales, float32 [out, in], before the tensor's scale; float16 holds each exactly."""
-    values = decode(_unpack(quantised.weight))
+    values = decode(unpack(quantised.weight))
     return values * quantised.weight_scale.float().repeat_interleave(BLOCK, dim=-1)
 
 
@@ -68,8 +66,16 @@ def decode(codes: Tensor) -> Tensor:
     return torch.cat((magnitudes, -magnitudes))[codes.int()]
 
 
-def _tensor_scale(blocks: Tensor) -> Tensor:
-    scale = blocks.abs().amax() / (_E2M1_MAX * _E4M3_MAX)
+def num_blocks_of(num_columns: int) -> int:
+    """Blocks of a row. Raises ValueError unless they are whole."""
+    if num_columns % BLOCK:
+        raise ValueError(f"NVFP4 needs an input axis that {BLOCK} divides, not {num_columns}")
+    return num_columns // BLOCK
+
+
+def tensor_scale(weight: Tensor) -> Tensor:
+    """The float32 scale that takes the largest magnitude to the largest code of the largest block scale."""
+    scale = weight.float().abs().amax() / (_E2M1_MAX * _E4M3_MAX)
     return torch.where(scale == 0, torch.ones_like(scale), scale)
 
 
@@ -79,9 +85,11 @@ def _block_scales(blocks: Tensor, scale_2: Tensor) -> Tensor:
     return scales.clamp(_E4M3_SMALLEST, _E4M3_MAX).to(torch.float8_e4m3fn)
 
 
-def _pack(codes: Tensor) -> Tensor:
-    return codes[:, 0::2] | codes[:, 1::2] << 4
+def pack(codes: Tensor) -> Tensor:
+    """Two codes a byte along the last axis, the even index in the low half."""
+    return codes[..., 0::2] | codes[..., 1::2] << 4
 
 
-def _unpack(packed: Tensor) -> Tensor:
+def unpack(packed: Tensor) -> Tensor:
+    """The codes of every byte, in the order of their columns."""
     return torch.stack((packed & 15, packed >> 4), dim=-1).flatten(-2)

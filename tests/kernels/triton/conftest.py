@@ -24,7 +24,8 @@ Close = Callable[[Tensor, Tensor, str], None]
 SENTINEL = -77
 """What integers hold that nobody wrote; as a byte it is 179."""
 
-_ROUNDING: dict[torch.dtype, float] = {torch.float32: 1e-5, torch.bfloat16: 4e-3, torch.float16: 5e-4}
+# The interpreter cuts off what bfloat16 cannot hold, where a GPU rounds: its error is twice as large.
+_ROUNDING: dict[torch.dtype, float] = {torch.float32: 1e-5, torch.bfloat16: 8e-3, torch.float16: 5e-4}
 
 # Where an op errs more than one rounding of its result, with the reason.
 TOLERANCES: dict[tuple[str, torch.dtype], float] = {}

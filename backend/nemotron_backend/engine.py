@@ -2,7 +2,8 @@
 
 EngineError
 ├── InvalidRequest          the request cannot be served as it stands; names the field
-│   └── ContextTooLong      prompt and answer do not fit the model's context
+│   ├── ContextTooLong      prompt and answer do not fit the model's context
+│   └── NoTokenizer         the engine cannot tell this model's tokens
 ├── UnknownVariant          this engine does not have the variant
 ├── EngineStarting          the engine is not ready yet
 ├── EngineBusy              too many requests wait already
@@ -39,6 +40,10 @@ class ContextTooLong(InvalidRequest):
         self.limit = limit
 
 
+class NoTokenizer(InvalidRequest):
+    """The engine cannot tell which tokens a prompt of this model has."""
+
+
 class UnknownVariant(EngineError):
     """The engine does not serve this variant."""
 
@@ -73,12 +78,25 @@ class ResidentModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """A field of requests, as the API spells it, that an engine cannot honour."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """How far one model of an engine is; `progress` says why it failed, or what it waits for."""
+    """How far one model of an engine is; `progress` says why it failed, or what it waits for.
+
+    `engine` is whose it is, where several serve, and `lacks` what that one cannot do for it.
+    """
 
     model: str
     state: EngineState
     progress: str
+    engine: str = ""
+    lacks: tuple[Lack, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +125,13 @@ class Engine(Protocol):
         ...
 
     async def tokenize(self, model: str, prompt: Prompt) -> tuple[int, ...]:
-        """Token ids of a prompt as the model would read it. Raises UnknownVariant, InvalidRequest."""
+        """Token ids of a prompt as the model would read it. Raises UnknownVariant, InvalidRequest, of which
+        NoTokenizer says that there is no telling.
+        """
         ...
 
     async def detokenize(self, model: str, token_ids: tuple[int, ...]) -> str:
-        """Text of token ids. Raises UnknownVariant, and InvalidRequest for an id outside the vocabulary."""
+        """Text of token ids. Raises as `tokenize`; InvalidRequest also for an id outside the vocabulary."""
         ...
 
     def variants(self) -> tuple[Variant, ...]:

@@ -1,12 +1,13 @@
 """Which engines serve, and which of them answers a request?"""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from nemotron_backend.echo import EchoEngine
 from nemotron_backend.embedded.engine import EmbeddedEngine
 from nemotron_backend.embedded.options import EmbeddedOptions
-from nemotron_backend.engine import Engine, EngineState, EngineStatus, UnknownVariant
+from nemotron_backend.engine import Engine, EngineState, EngineStatus, ModelStatus, UnknownVariant
 from nemotron_backend.request import Delta, GenerationRequest, Prompt, Variant
 
 EngineName = Literal["embedded", "echo"]
@@ -59,14 +60,14 @@ class RoutedEngine:
         parts = [engine.status() for engine in self._engines]
         return EngineStatus(
             name="+".join(part.name for part in parts),
-            state=_worst(parts),
+            state=_together(parts),
             progress="; ".join(f"{part.name}: {part.progress}" for part in parts),
             num_running=sum(part.num_running for part in parts),
             num_waiting=sum(part.num_waiting for part in parts),
             cache_used_bytes=sum(part.cache_used_bytes for part in parts),
             cache_limit_bytes=sum(part.cache_limit_bytes for part in parts),
             resident=tuple(model for part in parts for model in part.resident),
-            models=tuple(model for part in parts for model in part.models),
+            models=tuple(model for engine in self._engines for model in _models(engine)),
         )
 
     async def aclose(self) -> None:
@@ -80,7 +81,17 @@ class RoutedEngine:
         raise UnknownVariant(f"no engine here serves {model}")
 
 
-def _worst(parts: Sequence[EngineStatus]) -> EngineState:
+def _together(parts: Sequence[EngineStatus]) -> EngineState:
+    """Starting while any is; after that one that answers is enough, since the others take nothing from it."""
     states = {part.state for part in parts}
-    order: tuple[EngineState, ...] = ("failed", "starting", "ready")
+    order: tuple[EngineState, ...] = ("starting", "ready", "failed")
     return next(state for state in order if state in states)
+
+
+def _models(engine: Engine) -> Iterator[ModelStatus]:
+    """How each model of an engine does; as all of it does, where it does not tell them apart."""
+    status = engine.status()
+    names = dict.fromkeys(variant.model for variant in engine.variants())
+    whole = [ModelStatus(model=name, state=status.state, progress=status.progress) for name in names]
+    for model in status.models or whole:
+        yield replace(model, engine=model.engine or status.name)

@@ -55,20 +55,28 @@ class Variant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A function that the model called; `arguments` is a JSON object, as JSON text."""
+    """A function that the model called; `arguments` is a JSON object, as JSON text.
+
+    `id` is what whoever made the call is told by; it says nothing to a model.
+    """
 
     name: str
     arguments: str
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation; `reasoning` is what the model thought before it answered."""
+    """One turn of a conversation; `reasoning` is what the model thought before it answered.
+
+    `call_id` is the call whose result a tool's message is.
+    """
 
     role: Role
     content: str
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    call_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +242,10 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A token that was emitted; `top` holds the likeliest at its place, most likely first."""
+    """A token that was emitted; `top` holds the likeliest at its place, most likely first.
+
+    `id` is -1 where only the token's text is known.
+    """
 
     id: int
     bytes: bytes
@@ -293,7 +304,8 @@ class Usage:
 
     `reasoning_tokens` and `cached_tokens` are parts of completion and prompt tokens.
     Times are milliseconds; `queue` ends when the first prefill forward starts, `first_token` counts
-    from the request's arrival, `total` to its end.
+    from the request's arrival, `total` to its end. Where the engine cannot see its forwards, it
+    `knows_forwards` not.
     """
 
     prompt_tokens: int
@@ -305,6 +317,7 @@ class Usage:
     first_token_milliseconds: float
     total_milliseconds: float
     phases: tuple[Phase, ...] = ()
+    knows_forwards: bool = True
 
     @property
     def tokens_per_forward(self) -> float:
@@ -323,11 +336,22 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallPiece:
+    """What is new in the call `index` of an answer; the first piece of one has its id and name."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
     """What is new in one choice. The last one of a choice carries `finish` and `usage`, no other does.
 
     `size` is the elastic size that made it, where sizes take turns. A `notice` tells what the variant lacks,
-    where the answer is right all the same; it comes once a choice.
+    where the answer is right all the same; it comes once a choice. `num_untold` counts tokens that were made
+    and are not among `tokens`. `calls` are of an engine that tells them from the text itself.
     """
 
     index: int
@@ -338,5 +362,7 @@ class Delta:
     canvas: Canvas | None = None
     size: str = ""
     notice: str = ""
+    num_untold: int = 0
+    calls: tuple[CallPiece, ...] = ()
     finish: FinishReason | None = None
     usage: Usage | None = field(default=None)

@@ -54,12 +54,28 @@ def test_variants_are_named_once_in_the_order_of_the_engines() -> None:
     )
 
 
-@pytest.mark.parametrize("state", ["ready", "starting", "failed"])
-def test_the_state_is_the_worst_of_the_parts_and_each_says_how_it_does(state: EngineState) -> None:
-    status = RoutedEngine([EchoEngine(), OtherEngine(state)]).status()
-    assert status.state == state
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("ready", "ready", "ready"),
+        ("ready", "starting", "starting"),
+        ("failed", "starting", "starting"),
+        ("ready", "failed", "ready"),
+        ("failed", "failed", "failed"),
+    ],
+)
+def test_one_that_answers_is_enough_once_none_is_on_its_way(
+    first: EngineState, second: EngineState, together: EngineState
+) -> None:
+    assert RoutedEngine([OtherEngine(first), OtherEngine(second)]).status().state == together
+
+
+def test_each_part_says_how_it_does_and_which_models_are_its_own() -> None:
+    status = RoutedEngine([EchoEngine(), OtherEngine("failed")]).status()
     assert status.name == "echo+other"
     assert status.progress == "echo: ready; other: on its way"
+    engines = {(model.model, model.engine, model.state) for model in status.models}
+    assert engines >= {("echo", "echo", "ready"), ("other", "other", "failed")}
 
 
 async def test_closing_closes_every_engine() -> None:

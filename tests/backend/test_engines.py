@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from nvidia_dialect import NAME, NvidiaDialect, running
 
 from nemotron_backend.echo import ECHO, EchoEngine
 from nemotron_backend.embedded.engine import EmbeddedEngine
@@ -26,6 +27,7 @@ from nemotron_backend.request import (
     TokenIds,
     Variant,
 )
+from nemotron_backend.upstream import NIM, UpstreamEngine, UpstreamModel, UpstreamOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,11 +49,15 @@ _QUESTION = "What is a déjà vu? 🦊🦊 Say it in one sentence, please."
 
 @dataclass(frozen=True)
 class Subject:
-    """An engine under test, a variant of it, and how to wait until its status is settled."""
+    """An engine under test, a variant of it, and how to wait until its status is settled.
+
+    One that does not see inside its model cannot trace it, and tells tokens only with log-probabilities.
+    """
 
     engine: Engine
     variant: Variant
     settled: Callable[[], Awaitable[None]]
+    sees_inside: bool = True
 
     def request(self, text: str = _QUESTION, **changes: object) -> GenerationRequest:
         prompt = Conversation(messages=(Message(role="user", content=text),))
@@ -62,7 +68,7 @@ class Subject:
             sampling=_GREEDY,
             stopping=Stopping(max_tokens=32, strings=(), token_ids=(), ignore_eos=True),
             num_choices=1,
-            num_top_logprobs=None,
+            num_top_logprobs=None if self.sees_inside else 0,
             trace=False,
         )
         return replace(request, **changes)  # type: ignore[arg-type]
@@ -110,13 +116,34 @@ async def _ready(embedded: EmbeddedEngine, engine: Engine) -> Subject:
     return Subject(engine, embedded.variants()[0], settled)
 
 
-@pytest_asyncio.fixture(params=["echo", "embedded", "routed"], scope="module", loop_scope="module")
+async def _upstream() -> AsyncGenerator[Subject, None]:
+    dialect = NvidiaDialect()
+
+    async def settled() -> None:
+        while dialect.num_running:
+            dialect.freed.clear()
+            await dialect.freed.wait()
+
+    async with running(dialect) as url:
+        model = UpstreamModel(variant=ECHO, name=NAME)
+        options = UpstreamOptions(name="nim", url=f"{url}/v1", key=dialect.key, models=(model,), offers=NIM)
+        engine = UpstreamEngine(options)
+        await engine.look()
+        yield Subject(engine, ECHO, settled, sees_inside=False)
+        await engine.aclose()
+
+
+@pytest_asyncio.fixture(
+    params=["echo", "embedded", "routed", "upstream"], scope="module", loop_scope="module"
+)
 async def subject(request: pytest.FixtureRequest, tiny_checkpoint: Path) -> AsyncGenerator[Subject, None]:
     match request.param:
         case "echo":
             subjects = _echo()
         case "embedded":
             subjects = _embedded(tiny_checkpoint)
+        case "upstream":
+            subjects = _upstream()
         case _:
             subjects = _routed(tiny_checkpoint)
     async for subject in subjects:
@@ -127,8 +154,9 @@ def _text(deltas: list[Delta], index: int = 0) -> str:
     return "".join(delta.text for delta in deltas if delta.index == index)
 
 
-def _ids(deltas: list[Delta], index: int = 0) -> list[int]:
-    return [token.id for delta in deltas if delta.index == index for token in delta.tokens]
+def _tokens(deltas: list[Delta], index: int = 0) -> list[tuple[int, bytes]]:
+    """The bytes as well, because an id may be unknown."""
+    return [(t.id, t.bytes) for delta in deltas if delta.index == index for t in delta.tokens]
 
 
 async def test_only_the_last_delta_carries_finish_and_usage(subject: Subject) -> None:
@@ -144,7 +172,7 @@ async def test_usage_counts_tokens_and_its_times_are_in_order(subject: Subject) 
     deltas = await subject.answer(request)
     usage = deltas[-1].usage
     assert usage is not None
-    assert usage.completion_tokens == len(_ids(deltas))
+    assert usage.completion_tokens == len(_tokens(deltas))
     assert usage.prompt_tokens == len(await subject.engine.tokenize(subject.variant.model, request.prompt))
     assert 0 <= usage.queue_milliseconds <= usage.first_token_milliseconds <= usage.total_milliseconds
 
@@ -159,7 +187,7 @@ async def test_text_is_what_the_tokens_bytes_spell(subject: Subject) -> None:
 async def test_the_answer_ends_at_max_tokens(subject: Subject) -> None:
     stopping = Stopping(max_tokens=5, strings=(), token_ids=(), ignore_eos=True)
     deltas = await subject.answer(subject.request(stopping=stopping))
-    assert len(_ids(deltas)) == 5
+    assert len(_tokens(deltas)) == 5
     assert deltas[-1].finish == "length"
 
 
@@ -195,9 +223,9 @@ async def test_answers_together_equal_answers_alone(subject: Subject) -> None:
         for number in range(5)
         for sampling in (_GREEDY, _WARM)
     ]
-    alone = [_ids(await subject.answer(request)) for request in requests]
+    alone = [_tokens(await subject.answer(request)) for request in requests]
     together = await asyncio.gather(*(subject.answer(request) for request in requests))
-    assert [_ids(deltas) for deltas in together] == alone
+    assert [_tokens(deltas) for deltas in together] == alone
 
 
 async def test_a_prompt_and_answer_over_the_context_are_refused_with_both_numbers(subject: Subject) -> None:
@@ -221,15 +249,15 @@ async def test_an_unknown_variant_is_refused(subject: Subject) -> None:
 
 async def test_the_same_seed_gives_the_same_tokens(subject: Subject) -> None:
     first, second = [await subject.answer(subject.request(sampling=_WARM)) for _ in range(2)]
-    assert _ids(first) == _ids(second)
-    assert _ids(first)
+    assert _tokens(first) == _tokens(second)
+    assert _tokens(first)
 
 
 async def test_each_choice_is_the_answer_to_its_own_seed(subject: Subject) -> None:
     together = await subject.answer(subject.request(sampling=_WARM, num_choices=3))
     for index in range(3):
         alone = await subject.answer(subject.request(sampling=replace(_WARM, seed=_WARM.seed + index)))
-        assert _ids(together, index) == _ids(alone)
+        assert _tokens(together, index) == _tokens(alone)
     assert sorted(delta.index for delta in together if delta.finish is not None) == [0, 1, 2]
 
 
@@ -288,12 +316,20 @@ async def test_a_token_outside_the_vocabulary_is_refused(subject: Subject, token
 async def test_forwards_are_recorded_only_when_asked(subject: Subject) -> None:
     silent = await subject.answer(subject.request())
     assert not any(delta.trace for delta in silent)
+    if not subject.sees_inside:
+        with pytest.raises(InvalidRequest, match=r"nvext\.trace"):
+            await subject.answer(subject.request(trace=True))
+        assert silent[-1].usage is not None
+        assert not silent[-1].usage.knows_forwards
+        return
     traced = await subject.answer(subject.request(trace=True))
     forwards = [forward for delta in traced for forward in delta.trace]
     usage = traced[-1].usage
     assert usage is not None
     assert sum(forward.kind != "prefill" for forward in forwards) == usage.forwards
-    assert [token.id for forward in forwards for token in forward.tokens] == _ids(traced)
+    assert [token.id for forward in forwards for token in forward.tokens] == [
+        token_id for token_id, _ in _tokens(traced)
+    ]
 
 
 async def test_an_engine_serves_the_variants_that_it_names(subject: Subject) -> None:

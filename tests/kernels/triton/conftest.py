@@ -28,7 +28,11 @@ SENTINEL = -77
 _ROUNDING: dict[torch.dtype, float] = {torch.float32: 1e-5, torch.bfloat16: 8e-3, torch.float16: 5e-4}
 
 # Where an op errs more than one rounding of its result, with the reason.
-TOLERANCES: dict[tuple[str, torch.dtype], float] = {}
+TOLERANCES: dict[tuple[str, torch.dtype], float] = {
+    # The products inside a chunk round their operands to bfloat16 too; what is kept is in two parts of it.
+    ("chunk_scan", torch.bfloat16): 2e-2,
+    ("chunk_scan of half floats", torch.float32): 1e-4,
+}
 
 
 def _probe() -> None: ...

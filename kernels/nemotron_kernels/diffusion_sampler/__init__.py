@@ -17,8 +17,9 @@ from torch import Tensor
 
 from nemotron_kernels._choice import runs_triton
 from nemotron_kernels.diffusion_sampler import reference
-from nemotron_kernels.diffusion_sampler.canvas import Canvas, Drawing, Guesses, Policy, Revealed
+from nemotron_kernels.diffusion_sampler.canvas import Canvas, Guesses, Policy, Revealed
 from nemotron_kernels.diffusion_sampler.reference import confidence, without_mask
+from nemotron_kernels.noise import Drawing
 
 __all__ = [
     "Canvas",

@@ -10,18 +10,6 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """How a row draws: float32 `temperatures` (0 takes the likeliest), int64 `seeds` and `counters`, [rows].
-
-    Rows draw independently unless they share both seed and counter.
-    """
-
-    temperatures: Tensor
-    seeds: Tensor
-    counters: Tensor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Guesses:
     """What a row would become: int64 `tokens` and float32 `confidences`, both [rows]."""
 

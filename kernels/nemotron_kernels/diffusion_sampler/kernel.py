@@ -11,7 +11,8 @@ import triton.language as tl
 from torch import Tensor
 
 from nemotron_kernels._build import Build
-from nemotron_kernels.diffusion_sampler.canvas import Canvas, Drawing, Guesses, Policy, Revealed
+from nemotron_kernels.diffusion_sampler.canvas import Canvas, Guesses, Policy, Revealed
+from nemotron_kernels.noise import STREAM_OF_CHOICE, Drawing
 from nemotron_kernels.noise.kernel import exponential_tile
 
 # 16 logits a thread of 8 warps: the noise of more at once would not stay in registers.
@@ -42,7 +43,8 @@ def guess(
     wanted = ids if is_wanted is None else is_wanted.view(torch.uint8)
     _scan[(num_rows, num_parts)](
         logits, *noise, wanted, peaks, ids, size, num_parts, mask_id, *logits.stride(),
-        IS_DRAWN=drawing is not None, HAS_WANTED=is_wanted is not None, PART=part, num_warps=_WARPS,
+        STREAM=STREAM_OF_CHOICE, IS_DRAWN=drawing is not None, HAS_WANTED=is_wanted is not None,
+        PART=part, num_warps=_WARPS,
     )  # fmt: skip
     _merge[(num_rows,)](
         wanted, peaks, ids, out.tokens, out.confidences, num_parts,
@@ -59,7 +61,7 @@ def _noise_of(drawing: Drawing) -> tuple[Tensor, Tensor, Tensor]:
 def _scan(
     logits_ptr, temperature_ptr, seed_ptr, counter_ptr, is_wanted_ptr, peaks_ptr, id_ptr,
     size, num_parts, mask_id, stride_row, stride_id,
-    IS_DRAWN: tl.constexpr, HAS_WANTED: tl.constexpr, PART: tl.constexpr,
+    STREAM: tl.constexpr, IS_DRAWN: tl.constexpr, HAS_WANTED: tl.constexpr, PART: tl.constexpr,
 ):  # fmt: skip
     row, part = tl.program_id(0).to(tl.int64), tl.program_id(1)
     if HAS_WANTED:
@@ -77,7 +79,7 @@ def _scan(
         temperature = tl.load(temperature_ptr + row)
         if temperature > 0:
             seed, counter = tl.load(seed_ptr + row), tl.load(counter_ptr + row)
-            scores -= temperature * tl.log(exponential_tile(seed, counter, part * PART, PART))
+            scores -= temperature * tl.log(exponential_tile(seed, counter, part * PART, STREAM, PART))
             # A wait may be infinite but never 0, so what has no part in the draw stays at -inf.
     best = tl.argmax(scores, axis=0)
     chosen = ids == part * PART + best
@@ -204,7 +206,13 @@ BUILDS = (
             f"guess_{name}_131072",
             _scan,
             signature=_SCAN,
-            constants={"stride_id": 1, "IS_DRAWN": is_drawn, "HAS_WANTED": True, "PART": _PART},
+            constants={
+                "stride_id": 1,
+                "STREAM": STREAM_OF_CHOICE,
+                "IS_DRAWN": is_drawn,
+                "HAS_WANTED": True,
+                "PART": _PART,
+            },
             num_warps=_WARPS,
             divisible=("size", "num_parts", "stride_row"),
         )

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from nemotron_kernels.diffusion_sampler.canvas import Canvas, Drawing, Guesses, Policy, Revealed
-from nemotron_kernels.noise import exponential
+from nemotron_kernels.diffusion_sampler.canvas import Canvas, Guesses, Policy, Revealed
+from nemotron_kernels.noise import Drawing, exponential
 
 
 def guess(

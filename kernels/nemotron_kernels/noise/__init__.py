@@ -10,6 +10,20 @@ Of weights w the id with the largest w / exponential is a draw from w, and the l
 Small waits decide, and they are as fine as 2^-32; a uniform in float32's upper half is not.
 """
 
-from nemotron_kernels.noise.reference import STREAM_OF_CHOICE, STREAM_OF_JUDGEMENT, exponential, uniform
+from nemotron_kernels.noise.drawing import Drawing
+from nemotron_kernels.noise.reference import (
+    STREAM_OF_CHOICE,
+    STREAM_OF_JUDGEMENT,
+    STREAM_OF_SECOND_CHOICE,
+    exponential,
+    uniform,
+)
 
-__all__ = ["STREAM_OF_CHOICE", "STREAM_OF_JUDGEMENT", "exponential", "uniform"]
+__all__ = [
+    "STREAM_OF_CHOICE",
+    "STREAM_OF_JUDGEMENT",
+    "STREAM_OF_SECOND_CHOICE",
+    "Drawing",
+    "exponential",
+    "uniform",
+]

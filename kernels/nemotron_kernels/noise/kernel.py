@@ -20,7 +20,7 @@ def exponential_of(word):
 
 @triton.jit
 def words_of(seed, counter, block, STREAM: tl.constexpr):
-    """The four words of blocks of four ids, for a row's int64 seed and counter."""
+    """The four words of blocks of four ids, for an int64 seed and counters of a row or of each block."""
     low = (counter & 0xFFFFFFFF).to(tl.uint32)
     high = ((counter >> 32) & 0xFFFFFFFF).to(tl.uint32)
     zeros = block.to(tl.uint32) * 0
@@ -28,10 +28,10 @@ def words_of(seed, counter, block, STREAM: tl.constexpr):
 
 
 @triton.jit
-def exponential_tile(seed, counter, begin, WIDTH: tl.constexpr):
+def exponential_tile(seed, counter, begin, STREAM: tl.constexpr, WIDTH: tl.constexpr):
     """Waiting times of the ids from `begin`, a multiple of four, on: [WIDTH]."""
     block = begin // 4 + tl.arange(0, WIDTH // 4)
-    word_0, word_1, word_2, word_3 = words_of(seed, counter, block, 0)
+    word_0, word_1, word_2, word_3 = words_of(seed, counter, block, STREAM)
     # Four neighbours share a block, and joining twice sets them side by side again.
     words = tl.join(tl.join(word_0, word_2), tl.join(word_1, word_3))
     return tl.reshape(exponential_of(words), (WIDTH,))

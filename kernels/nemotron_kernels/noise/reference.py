@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-# Numbers of one row that must not depend on each other come from different streams.
-STREAM_OF_CHOICE, STREAM_OF_JUDGEMENT = 0, 1
+# What a row draws, whether it stands, and what is drawn instead must not depend on each other.
+STREAM_OF_CHOICE, STREAM_OF_JUDGEMENT, STREAM_OF_SECOND_CHOICE = 0, 1, 2
 _ROUNDS = 10
 _MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 _KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
@@ -17,10 +17,12 @@ def uniform(seeds: Tensor, counters: Tensor, ids: Tensor, stream: int) -> Tensor
     return (words.gather(-1, (ids % 4).expand(len(seeds), -1)[..., None]).squeeze(-1) + 0.5) / 2.0**32
 
 
-def exponential(seeds: Tensor, counters: Tensor, num_ids: int) -> Tensor:
-    """Waiting times of rate one, float64 [rows, ids], of the stream of choice."""
+def exponential(
+    seeds: Tensor, counters: Tensor, num_ids: int, stream: int = STREAM_OF_CHOICE
+) -> Tensor:
+    """Waiting times of rate one, float64 [rows, ids]."""
     ids = torch.arange(num_ids, device=seeds.device)
-    return -torch.log1p(-uniform(seeds, counters, ids, STREAM_OF_CHOICE))
+    return -torch.log1p(-uniform(seeds, counters, ids, stream))
 
 
 def _blocks(seeds: Tensor, counters: Tensor, blocks: Tensor, stream: int) -> tuple[Tensor, ...]:

@@ -7,13 +7,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from nemotron_kernels.noise import exponential
+from nemotron_kernels.noise import STREAM_OF_SECOND_CHOICE, exponential
 from nemotron_kernels.noise.kernel import exponential_tile
 
 
 @triton.jit
 def _fill(out, seed_ptr, counter_ptr, BEGIN: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def] # noqa: N803
-    waits = exponential_tile(tl.load(seed_ptr), tl.load(counter_ptr), BEGIN, WIDTH)
+    waits = exponential_tile(tl.load(seed_ptr), tl.load(counter_ptr), BEGIN, 2, WIDTH)
     tl.store(out + tl.arange(0, WIDTH), waits)
 
 
@@ -23,4 +23,4 @@ def test_a_tile_is_the_reference_from_its_first_id_on(
     seed, counter = torch.tensor([-5_000_000_000_123]), torch.tensor([2**33 + 9])
     out = poisoned((256,))
     _fill[(1,)](out, seed, counter, BEGIN=64, WIDTH=256)
-    close(out, exponential(seed, counter, 320)[0, 64:], "noise")
+    close(out, exponential(seed, counter, 320, STREAM_OF_SECOND_CHOICE)[0, 64:], "noise")

@@ -5,17 +5,20 @@ from time import perf_counter
 
 from nemotron_app.accounts import Spent
 from nemotron_app.tally import Tally
+from nemotron_app.wire.asked import Asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """Reads the tally of a call whose prompts have so many tokens.
 
-    The prompts count once the engine has said anything, for then it has read them.
+    The prompts count once the engine has said anything, for then it has read them. Where their tokens were
+    `guessed`, they are as many as the engine tells in the end, if it does.
     """
 
     num_prompt_tokens: int
     tally: Tally
+    guessed: Asked | None = None
     started: float = field(default_factory=perf_counter)
 
     def tokens(self) -> int:
@@ -35,4 +38,14 @@ class Bill:
         )
 
     def _num_read(self) -> int:
-        return self.num_prompt_tokens if self.tally.has_begun else 0
+        if not self.tally.has_begun:
+            return 0
+        return self._num_told() or self.num_prompt_tokens
+
+    def _num_told(self) -> int:
+        """The prompts as the engine counts them; 0 where they were counted before, or are not all told."""
+        if self.guessed is None:
+            return 0
+        num_choices = self.guessed.requests[0].num_choices
+        prompts = [u.prompt_tokens for index, u in self.tally.usages.items() if index % num_choices == 0]
+        return sum(prompts) if len(prompts) == len(self.guessed.requests) else 0

@@ -24,8 +24,9 @@ from nemotron_app.limit_metrics import LimitMetrics
 from nemotron_app.limits import Cost, FairQueue, LimitError, LimiterUnavailable, limit_headers, weight_of
 from nemotron_app.record import Record
 from nemotron_app.wire.asked import Asked
+from nemotron_app.wire.prompt_size import likely_tokens
 from nemotron_backend.catalog import Catalog
-from nemotron_backend.engine import Engine
+from nemotron_backend.engine import Engine, NoTokenizer
 from nemotron_backend.request import Variant
 
 USUAL_ANSWER = 1024
@@ -66,8 +67,11 @@ class Metered:
         caller = record.caller
         assert isinstance(caller, Principal)
         caller.require_model(asked.variant.model)
-        payment = await self._pay(caller, record, await self._cost(asked, engine))
-        bill = Bill(num_prompt_tokens=payment.cost.prompt_tokens, tally=record.tally)
+        counted = await _num_prompt_tokens(asked, engine)
+        num_prompt = _guess(asked) if counted is None else counted
+        payment = await self._pay(caller, record, self._cost(asked, num_prompt))
+        guessed = asked if counted is None else None
+        bill = Bill(num_prompt_tokens=num_prompt, tally=record.tally, guessed=guessed)
         self._parts.cashier.keep(payment, bill.tokens)
         status: Status = "failed"
         try:
@@ -103,12 +107,12 @@ class Metered:
         record.headers.update(payment.headers)
         return payment
 
-    async def _cost(self, asked: Asked, engine: Engine) -> Cost:
+    def _cost(self, asked: Asked, num_prompt_tokens: int) -> Cost:
         context = self._parts.catalog.find(asked.variant.model).context
         longest = max(request.stopping.max_tokens for request in asked.requests)
         answer = min(longest, context if asked.has_limit else USUAL_ANSWER)
         return Cost(
-            prompt_tokens=await _num_prompt_tokens(asked, engine),
+            prompt_tokens=num_prompt_tokens,
             max_completion_tokens=answer * asked.num_answers,
             weight=self._weight(asked.variant),
         )
@@ -135,11 +139,19 @@ class Metered:
         await asyncio.shield(task)
 
 
-async def _num_prompt_tokens(asked: Asked, engine: Engine) -> int:
+async def _num_prompt_tokens(asked: Asked, engine: Engine) -> int | None:
+    """None where the engine cannot tell before it answers."""
     if asked.num_prompt_tokens is not None:
         return asked.num_prompt_tokens
     model = asked.variant.model
-    return sum([len(await engine.tokenize(model, request.prompt)) for request in asked.requests])
+    try:
+        return sum([len(await engine.tokenize(model, request.prompt)) for request in asked.requests])
+    except NoTokenizer:
+        return None
+
+
+def _guess(asked: Asked) -> int:
+    return sum(likely_tokens(request.prompt) for request in asked.requests)
 
 
 def _entry(caller: Principal, record: Record, asked: Asked) -> Entry:

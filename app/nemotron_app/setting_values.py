@@ -12,6 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, SecretStr
 from pydantic_settings import NoDecode
 
+from nemotron_backend.request import Precision
+from nemotron_backend.upstream import Offer
+
 TierName = Literal["guest", "network", "free", "plus", "local"]
 
 
@@ -57,6 +60,27 @@ class OAuth(Table):
     name_fields: tuple[str, ...] = ("name", "login")
 
 
+class UpstreamEntry(Table):
+    """A model of the catalog, what another server calls it, and in which form that runs it."""
+
+    model: str
+    name: str = Field(min_length=1)
+    precision: Precision
+    size: str = ""
+
+
+class Upstream(Table):
+    """Another server, as callers are told of it; `offers` in place of what its kind takes by itself."""
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    kind: Literal["hosted", "nim"]
+    url: str = Field(pattern=r"^https?://[^/?#@]+(/[^?#]+)?/v1$")
+    key: SecretStr = SecretStr("")
+    models: tuple[UpstreamEntry, ...] = Field(min_length=1)
+    offers: frozenset[Offer] | None = None
+    status_url: str = Field(default="", pattern=r"^(https?://[^?#@]+[^/?#@])?$")
+
+
 class TierChange(Table):
     """What a tier has other than by default."""
 
@@ -85,6 +109,7 @@ def _network(text: str) -> str:
 
 Provider = Annotated[OpenId | GitHub | OAuth, Field(discriminator="kind")]
 Providers = Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(_from_json)]
+Upstreams = Annotated[tuple[Upstream, ...], NoDecode, BeforeValidator(_from_json)]
 Networks = Annotated[
     tuple[Annotated[str, AfterValidator(_network)], ...], NoDecode, BeforeValidator(_from_list)
 ]

@@ -19,13 +19,13 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from nemotron_app.setting_values import Folders, Networks, Providers, Tiers
+from nemotron_app.setting_values import Folders, Networks, Providers, Tiers, Upstreams
 
 PREFIX = "NEMOTRON_PLAYGROUND_"
 # What exported code reads its key from is no setting, and may be there all the same.
 _CLIENTS_KEY = f"{PREFIX}API_KEY"
 # What these hold, or may hold, is in no message.
-_UNSPOKEN = ("secret", "providers", "database_url", "redis_url")
+_UNSPOKEN = ("secret", "providers", "upstreams", "database_url", "redis_url")
 
 
 class BadSetting(Exception):
@@ -40,9 +40,16 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 for all.")
     port: int = Field(default=7860, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     page: bool = Field(default=True, description="Serve the page beside the API.")
-    engine: Literal["embedded", "echo", "embedded+echo"] = Field(
+    engine: Literal["embedded", "echo", "embedded+echo", "upstream"] = Field(
         default="embedded",
-        description="What answers: `embedded` runs models on this machine, `echo` repeats.",
+        description="What answers: `embedded` runs models on this machine, `echo` repeats, `upstream` is for "
+        "`upstreams` alone, which also answer beside the others.",
+    )
+    upstreams: Upstreams = Field(
+        default=(),
+        repr=False,
+        description="Other servers that answer for models of the catalog: tables with `name`, `kind` "
+        "(hosted, nim), `url`, `key` and `models`, each with `model`, `name` and `precision`.",
     )
     echo_delay: float = Field(default=0.0, ge=0, le=60, description="Seconds between the tokens of an echo.")
     checkpoint: Folders = Field(

@@ -26,7 +26,7 @@ class Tally:
 
     def add(self, delta: Delta) -> None:
         """Count one delta."""
-        self._num_seen[delta.index] += len(delta.tokens)
+        self._num_seen[delta.index] += len(delta.tokens) + delta.num_untold
         if delta.usage is not None:
             self.usages[delta.index] = delta.usage
         if delta.finish is not None:

@@ -79,7 +79,8 @@ class Telemetry:
             self._tokens.labels(kind, *variant).inc(number)
         self._first_token.labels(*variant).observe(usage.first_token_milliseconds / 1000)
         self._queue.labels(*variant).observe(usage.queue_milliseconds / 1000)
-        self._yield.labels(*variant).observe(usage.tokens_per_forward)
+        if usage.knows_forwards:
+            self._yield.labels(*variant).observe(usage.tokens_per_forward)
         if usage.tokens_per_second > 0:
             self._inter_token.labels(*variant).observe(1 / usage.tokens_per_second)
 

@@ -194,9 +194,9 @@ def _choice(delta: Delta, body: dict[str, Any]) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "finish_reason": delta.finish}
     if "messages" not in body:
         logprobs = {"tokens": [delta.text], "token_logprobs": [0.0], "top_logprobs": [{delta.text: 0.0}]}
-        shown = body.get("logprobs") is not None and delta.tokens
-        return choice | {"text": delta.text, "logprobs": logprobs if shown else None}
-    entries = [
+        has_logprobs = body.get("logprobs") is not None and delta.tokens
+        return choice | {"text": delta.text, "logprobs": logprobs if has_logprobs else None}
+    entries: list[dict[str, Any]] = [
         {"token": delta.text, "logprob": token.logprob, "bytes": list(token.bytes), "top_logprobs": []}
         for token in delta.tokens
     ]

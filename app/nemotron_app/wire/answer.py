@@ -156,12 +156,15 @@ class PhaseAnswer(TypedDict):
 
 
 class Metrics(TypedDict):
-    """How a call went, as the engine measured it; `phases` where the model thought first."""
+    """How a call went, as the engine measured it; `phases` where the model thought first.
+
+    Forwards are not told by an engine that cannot see them.
+    """
 
     ttft_ms: float
     tokens_per_second: float
-    forwards: int
-    tokens_per_forward: float
+    forwards: NotRequired[int]
+    tokens_per_forward: NotRequired[float]
     queue_ms: float
     total_ms: float
     phases: NotRequired[list[PhaseAnswer]]

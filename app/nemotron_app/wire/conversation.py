@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pydantic_core import from_json
 
 from nemotron_app.errors import BadRequest
-from nemotron_app.wire.chat import CalledFunction, ChatMessage, ContentPart, ToolSpec
+from nemotron_app.wire.chat import CalledTool, ChatMessage, ContentPart, ToolSpec
 from nemotron_app.wire.thinking import Reflection
 from nemotron_backend.catalog import Model
 from nemotron_backend.request import Conversation, Message, Role, Tool, ToolCall
@@ -52,18 +52,20 @@ def _message(message: ChatMessage, place: int) -> Message:
         role=role,
         content=_text(message.content or "", place),
         reasoning=reasoning,
-        tool_calls=tuple(_call(c.function, f"messages[{place}].tool_calls[{i}].function") for i, c in calls),
+        tool_calls=tuple(_call(call, f"messages[{place}].tool_calls[{i}].function") for i, call in calls),
+        call_id=message.tool_call_id or "",
     )
 
 
-def _call(function: CalledFunction, param: str) -> ToolCall:
+def _call(call: CalledTool, param: str) -> ToolCall:
+    function = call.function
     try:
         arguments = from_json(function.arguments or "{}", allow_inf_nan=False)
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
         raise BadRequest(f"{param}.arguments must be a JSON object, in a string", param=f"{param}.arguments")
-    return ToolCall(name=function.name, arguments=json.dumps(arguments, ensure_ascii=False))
+    return ToolCall(name=function.name, arguments=json.dumps(arguments, ensure_ascii=False), id=call.id)
 
 
 def _tool(spec: ToolSpec) -> Tool:

@@ -54,16 +54,17 @@ def metrics_of(usages: Mapping[int, Usage]) -> Metrics:
     first = min(usage.first_token_milliseconds for usage in all_usages)
     total = max(usage.total_milliseconds for usage in all_usages)
     completion = sum(usage.completion_tokens for usage in all_usages)
-    forwards = sum(usage.forwards for usage in all_usages)
     after_first = max(0, completion - len(all_usages))
     metrics: Metrics = {
         "ttft_ms": round(first, 3),
         "tokens_per_second": round(1000 * after_first / (total - first), 3) if total > first else 0.0,
-        "forwards": forwards,
-        "tokens_per_forward": round(completion / (forwards + len(all_usages)), 4),
         "queue_ms": round(min(usage.queue_milliseconds for usage in all_usages), 3),
         "total_ms": round(total, 3),
     }
+    if all(usage.knows_forwards for usage in all_usages):
+        forwards = sum(usage.forwards for usage in all_usages)
+        metrics["forwards"] = forwards
+        metrics["tokens_per_forward"] = round(completion / (forwards + len(all_usages)), 4)
     if phases := [_phase(index, phase) for index, usage in usages.items() for phase in usage.phases]:
         metrics["phases"] = phases
     return metrics

@@ -11,11 +11,12 @@ from nemotron_app.wire.answer import (
     ChatDelta,
     ChatMessageAnswer,
     TextChoice,
+    ToolCallDelta,
 )
 from nemotron_app.wire.chat import ToolSpec
 from nemotron_app.wire.logprobs import chat_logprobs, text_logprobs
-from nemotron_app.wire.tool_calls import Heard, ToolCallReader, whole_calls
-from nemotron_backend.request import Delta, FinishReason, Token
+from nemotron_app.wire.tool_calls import Heard, ToolCallReader, told_calls, whole_calls
+from nemotron_backend.request import CallPiece, Delta, FinishReason, Token
 
 
 @dataclass(slots=True)
@@ -26,6 +27,7 @@ class Choice:
     text: list[str] = field(default_factory=list[str])
     reasoning: list[str] = field(default_factory=list[str])
     tokens: list[Token] = field(default_factory=list[Token])
+    calls: list[CallPiece] = field(default_factory=list[CallPiece])
     finish: FinishReason = "stop"
 
     def add(self, delta: Delta) -> None:
@@ -33,6 +35,7 @@ class Choice:
         self.text.append(delta.text)
         self.reasoning.append(delta.reasoning)
         self.tokens.extend(delta.tokens)
+        self.calls.extend(delta.calls)
         self.finish = delta.finish or self.finish
 
 
@@ -67,6 +70,7 @@ class ChatForm:
         self._tools = tools
         self._is_single = is_single
         self._readers: dict[int, ToolCallReader] = {}
+        self._called: set[int] = set()
 
     def opening(self, index: int) -> ChatChunkChoice:
         delta: ChatDelta = {"role": "assistant", "content": ""}
@@ -89,7 +93,8 @@ class ChatForm:
         }
 
     def whole(self, choice: Choice, *, logprobs: bool) -> ChatChoice:
-        heard = self._hear(Delta(index=choice.index, text="".join(choice.text), finish=choice.finish))
+        text, calls = "".join(choice.text), tuple(choice.calls)
+        heard = self._hear(Delta(index=choice.index, text=text, calls=calls, finish=choice.finish))
         message: ChatMessageAnswer = {"role": "assistant", "content": heard.text, "refusal": None}
         if heard.calls:
             message["tool_calls"] = whole_calls(heard.calls)
@@ -104,6 +109,8 @@ class ChatForm:
         }
 
     def _hear(self, delta: Delta) -> Heard:
+        if delta.calls:
+            return Heard(delta.text, self._told(delta))
         if not self._tools:
             return Heard(text=delta.text)
         if delta.index not in self._readers:
@@ -112,8 +119,14 @@ class ChatForm:
         heard = reader.push(delta.text)
         return heard + reader.finish(is_whole=delta.finish == "stop") if delta.finish else heard
 
+    def _told(self, delta: Delta) -> list[ToolCallDelta]:
+        """The calls that an engine tells, as far as they are taken."""
+        self._called.add(delta.index)
+        return told_calls(piece for piece in delta.calls if not (self._is_single and piece.index))
+
     def _end(self, index: int, finish: FinishReason) -> AnswerEnd:
-        has_called = index in self._readers and self._readers[index].num_calls > 0
+        reader = self._readers.get(index)
+        has_called = index in self._called or (reader is not None and reader.num_calls > 0)
         return "tool_calls" if has_called and finish == "stop" else finish
 
 

@@ -1,20 +1,22 @@
 """What can a served model not do, and why?"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
 
 from typing_extensions import TypedDict
 
 from nemotron_backend.catalog import Model
+from nemotron_backend.engine import Lack
 from nemotron_backend.request import DECODES, PRECISIONS, Decode, Variant
-
-Knob = Literal["thinking_size", "precision", "decode", "enable_thinking", "tools"]
 
 
 class LackAnswer(TypedDict):
-    """A value of a knob that the model does not have here, empty where it is the whole knob."""
+    """A value of a knob that the model does not have here, empty where it is the whole knob.
 
-    knob: Knob
+    A knob is `thinking_size`, `precision`, `decode`, `enable_thinking` or `tools`, or a field of requests
+    that the server which answers for the model does not take.
+    """
+
+    knob: str
     value: str
     reason: str
 
@@ -26,9 +28,10 @@ _DECODES: Mapping[Decode, str] = {
 }
 
 
-def lacks_of(model: Model, variants: Sequence[Variant]) -> list[LackAnswer]:
-    """The gaps among the variants that are served; none where no variant is."""
-    return [*_knobs(variants), *_conversation(model)] if variants else []
+def lacks_of(model: Model, variants: Sequence[Variant], engines: Sequence[Lack] = ()) -> list[LackAnswer]:
+    """The gaps among the variants that are served, and the engine's own; none where no variant is."""
+    fields: list[LackAnswer] = [{"knob": lack.field, "value": "", "reason": lack.reason} for lack in engines]
+    return [*_knobs(variants), *_conversation(model), *fields] if variants else []
 
 
 def _knobs(variants: Sequence[Variant]) -> Iterator[LackAnswer]:

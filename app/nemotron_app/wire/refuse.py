@@ -3,14 +3,15 @@
 A field that would change the answer must not be dropped in silence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nemotron_app.errors import BadRequest
 from nemotron_app.wire.chat import ChatBody, TemplateArguments
 from nemotron_app.wire.completion import CompletionBody
-from nemotron_app.wire.fields import NvExt
+from nemotron_app.wire.fields import GenerationBody, NvExt
 from nemotron_backend.catalog import Model
+from nemotron_backend.engine import Lack
 
 _NO_FUNCTIONS = "functions became tools; send `tools`"
 _NO_FORCE = "a call cannot be forced here; send `auto` or `none`"
@@ -65,6 +66,14 @@ def refuse_tools(body: ChatBody, model: Model) -> None:
         raise BadRequest(message, param="tools", code="unsupported_field")
     if body.tool_choice not in (None, "none", "auto"):
         raise BadRequest(f"tool_choice: {_NO_FORCE}", param="tool_choice", code="unsupported_field")
+
+
+def refuse_seed(body: GenerationBody, lacks: Sequence[Lack]) -> None:
+    """A seed that the engine does not take; where none is asked for, one is filled in, and does no harm."""
+    reason = next((lack.reason for lack in lacks if lack.field == "seed"), None)
+    if reason and body.seed is not None:
+        message = f"seed: {reason}, so the same tokens cannot be had again; leave it out"
+        raise BadRequest(message, param="seed", code="unsupported_field")
 
 
 def refuse_thinking(body: ChatBody, model: Model) -> None:

@@ -7,13 +7,14 @@ looks like a call and is none stays text.
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nemotron_app.wire.answer import FunctionCall, ToolCallAnswer, ToolCallDelta
 from nemotron_app.wire.chat import ChatBody, ToolSpec
 from nemotron_app.wire.tool_values import json_of
+from nemotron_backend.request import CallPiece
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _FUNCTION = re.compile(r"\s*<function=([^>\s]+)>")
@@ -139,6 +140,22 @@ class ToolCallReader:
 def offered_tools(body: ChatBody) -> Sequence[ToolSpec]:
     """The tools that the model may call in its answer."""
     return () if body.tool_choice == "none" else body.tools or ()
+
+
+def told_calls(pieces: Iterable[CallPiece]) -> list[ToolCallDelta]:
+    """News of calls that an engine has found itself."""
+    return [_told(piece) for piece in pieces]
+
+
+def _told(piece: CallPiece) -> ToolCallDelta:
+    if not piece.name:
+        return {"index": piece.index, "function": {"arguments": piece.arguments}}
+    return {
+        "index": piece.index,
+        "id": piece.id or f"call_{secrets.token_hex(12)}",
+        "type": "function",
+        "function": {"name": piece.name, "arguments": piece.arguments},
+    }
 
 
 def whole_calls(news: Sequence[ToolCallDelta]) -> list[ToolCallAnswer]:

@@ -12,26 +12,21 @@ from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.conversation import conversation_of
 from nemotron_app.wire.decoding import decoding_of
 from nemotron_app.wire.fields import GenerationBody, NvExt, StreamOptions
-from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_tools
+from nemotron_app.wire.prompt_size import likely_tokens, most_tokens
+from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_seed, refuse_tools
 from nemotron_app.wire.sampling import sampling_of, stopping_of
 from nemotron_app.wire.thinking import reflection_of
 from nemotron_app.wire.tool_calls import offered_tools
-from nemotron_app.wire.variant import resolve
+from nemotron_app.wire.variant import lacks_for, resolve
 from nemotron_backend.catalog import Catalog, Model
-from nemotron_backend.engine import Engine
+from nemotron_backend.engine import Engine, NoTokenizer
 from nemotron_backend.request import (
-    Conversation,
     GenerationRequest,
     Prompt,
     Text,
     TokenIds,
     Variant,
 )
-
-# No byte-level vocabulary makes more tokens than bytes; a template adds a few a message.
-_TEMPLATE_TOKENS = 64
-# What a template makes of tools is longer than they are, so they are counted.
-_MANY_TOKENS = 1 << 40
 
 
 class Translator:
@@ -76,6 +71,7 @@ class Translator:
         model = self._catalog.find(variant.model)
         num_choices = body.n or 1
         self._check_choices(num_choices, len(prompts))
+        refuse_seed(body, lacks_for(variant, self._engine))
         decoding = decoding_of(body, variant)
         options = body.stream_options or StreamOptions()
         call_id = secrets.token_hex(12)
@@ -119,28 +115,21 @@ class Translator:
     async def _default_limit(self, model: Model, prompt: Prompt) -> int:
         """What the publisher advises, or what the context leaves if that is less."""
         advised = model.sampling.max_tokens
-        if _most_tokens(prompt) + advised <= model.context:
+        most = most_tokens(prompt)
+        if most is not None and most + advised <= model.context:
             return advised
-        left = model.context - len(await self._engine.tokenize(model.id, prompt))
+        try:
+            left = model.context - len(await self._engine.tokenize(model.id, prompt))
+        except NoTokenizer:
+            left = model.context - likely_tokens(prompt)
         return min(advised, max(1, left))
 
     async def _count(self, model: Model, prompts: Sequence[Prompt]) -> int:
-        return sum([len(await self._engine.tokenize(model.id, prompt)) for prompt in prompts])
-
-
-def _most_tokens(prompt: Prompt) -> int:
-    """A bound that costs nothing, so that most requests are not tokenised twice."""
-    match prompt:
-        case Conversation(messages=messages, tools=tools):
-            if tools or any(message.tool_calls for message in messages):
-                return _MANY_TOKENS
-            return sum(len(m.content.encode()) + len(m.reasoning.encode()) for m in messages) + (
-                _TEMPLATE_TOKENS * (1 + len(messages))
-            )
-        case Text(text=text):
-            return len(text.encode()) + 1
-        case TokenIds(token_ids=token_ids):
-            return len(token_ids)
+        try:
+            return sum([len(await self._engine.tokenize(model.id, prompt)) for prompt in prompts])
+        except NoTokenizer as error:
+            param = "stream_options.continuous_usage_stats"
+            raise BadRequest(f"{param}: {error}", param=param, code="unsupported_field") from error
 
 
 def _limit(body: ChatBody) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nemotron_app.errors import BadRequest
 from nemotron_app.wire.fields import GenerationBody, NvExt
 from nemotron_backend.catalog import Catalog, Knobs, ModelNotServed, UnavailableKnob
-from nemotron_backend.engine import Engine, EngineFailed, EngineStarting
+from nemotron_backend.engine import Engine, EngineFailed, EngineStarting, Lack
 from nemotron_backend.request import Variant
 
 
@@ -21,6 +21,12 @@ def resolve(body: GenerationBody, catalog: Catalog, engine: Engine) -> Variant:
         raise
     except UnavailableKnob as error:
         raise _named_as_sent(error, knobs) from error
+
+
+def lacks_for(variant: Variant, engine: Engine) -> tuple[Lack, ...]:
+    """What the engine that serves a variant cannot do for it. The first that serves it is the one."""
+    models = engine.status().models
+    return next((status.lacks for status in models if status.model == variant.model), ())
 
 
 def _knobs(model: str, nvext: NvExt) -> Knobs:

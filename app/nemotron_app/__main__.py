@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nemotron_app import __version__
 from nemotron_app.conversion import add_extract, add_quantize, extract_size, quantize_checkpoint
 from nemotron_app.evaluation_flags import add_evaluate
+from nemotron_app.score_flags import add_score
 
 if TYPE_CHECKING:
     from nemotron_app.settings import Settings
@@ -45,6 +46,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     add_extract(commands)
     add_quantize(commands)
     add_evaluate(commands)
+    add_score(commands)
     for command, reader in {"serve": serve, "service": add}.items():
         # Only then are the settings imported.
         if arguments[:1] == [command]:
@@ -105,6 +107,12 @@ def _evaluate(given: argparse.Namespace) -> int:
     return run(given)
 
 
+def _score(given: argparse.Namespace) -> int:
+    from nemotron_app.score import run
+
+    return run(given)
+
+
 def _settings(given: argparse.Namespace) -> "Settings | None":
     """The settings among what was given; None if they are wrong, which is told."""
     from nemotron_app.settings import BadSetting, Settings, read_settings
@@ -127,6 +135,7 @@ _COMMANDS = {
     "extract": extract_size,
     "quantize": quantize_checkpoint,
     "evaluate": _evaluate,
+    "score": _score,
 }
 
 if __name__ == "__main__":

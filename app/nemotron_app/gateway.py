@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from nemotron_app.drain import Drain
 from nemotron_app.generation import generate
+from nemotron_app.lines import LineStream, lines
 from nemotron_app.membership import Membership
 from nemotron_app.meter import Meter
 from nemotron_app.pulse import Patience, with_pulse
@@ -19,6 +20,7 @@ from nemotron_app.whole import Whole
 from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.envelope import Envelope, Maker
 from nemotron_app.wire.form import Form
+from nemotron_app.wire.score_body import ScoresBody
 from nemotron_app.wire.translate import Translator
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.engine import Engine
@@ -50,6 +52,13 @@ class Gateway:
         if asked.stream:
             return EventStream(events(beats, envelope, record.tally), headers)
         return Whole(beats, envelope, record.tally, headers)
+
+    def score(self, request: Request, asked: Asked, body: ScoresBody) -> Response:
+        """The scores of many answers, as they come."""
+        record = record_of(request.scope)
+        record.variant, record.is_stream = asked.variant, True
+        beats = with_pulse(generate(self.engine, self.meter, asked, record), self.patience, self.drain.cut)
+        return LineStream(lines(beats, body), _headers(asked.variant))
 
 
 def _note(record: Record, asked: Asked) -> None:

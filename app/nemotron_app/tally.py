@@ -1,6 +1,7 @@
 """What has one call made so far?"""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nemotron_backend.request import Delta, FinishReason, Forward, Usage
@@ -22,6 +23,7 @@ class Tally:
         self.finish_reasons: list[FinishReason] = []
         self.verifications: list[Verification] = []
         self.notices: list[str] = []
+        self.scores: dict[int, Mapping[str, float]] = {}
         self._num_seen: Counter[int] = Counter()
 
     def add(self, delta: Delta) -> None:
@@ -31,6 +33,8 @@ class Tally:
             self.usages[delta.index] = delta.usage
         if delta.finish is not None:
             self.finish_reasons.append(delta.finish)
+        if delta.scores:
+            self.scores[delta.index] = {score.name: score.value for score in delta.scores}
         if delta.notice and delta.notice not in self.notices:
             self.notices.append(delta.notice)
         self.verifications += [_verified(forward) for forward in delta.trace if forward.kind == "verify"]

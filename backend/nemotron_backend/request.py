@@ -5,7 +5,7 @@ that a default could settle.
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 Precision = Literal["bf16", "fp8", "nvfp4"]
@@ -20,6 +20,7 @@ Drafting = Literal["linear", "quadratic"]
 Acceptance = Literal["match", "rejection"]
 Handover = Literal["prefill", "state"]
 PhaseKind = Literal["thinking", "answer"]
+Wish = Literal["text", "scores"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DECODES: tuple[Decode, ...] = get_args(Decode)
@@ -92,8 +93,10 @@ class Tool:
 class Conversation:
     """Messages and tools that the model's own chat template turns into a prompt.
 
-    `is_thinking` is the template's switch, `effort` another that it may have, by name; thoughts of turns
-    before the last question are left out unless it `keeps_thoughts`.
+    `is_thinking` is the template's switch, `effort` another that it may have, by name, and a `budget` above 0
+    a hint at how many tokens of thinking shall do; thoughts of turns before the last question are left out
+    unless it `keeps_thoughts`. Where it `is_finished`, the last message is an answer that shall be judged,
+    and no other begins behind it.
     """
 
     messages: tuple[Message, ...]
@@ -101,6 +104,8 @@ class Conversation:
     is_thinking: bool = True
     keeps_thoughts: bool = False
     effort: str = ""
+    budget: int = -1
+    is_finished: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +220,8 @@ class GenerationRequest:
 
     `num_choices` answers are made, with seeds `sampling.seed`, `seed + 1`, and so on.
     `num_top_logprobs` is None when no log-probabilities are asked for. `canvas` asks for what is being
-    filled in, before any of it is certain.
+    filled in, before any of it is certain. A `wish` for scores is granted by reward models alone, which grant
+    no other; `scoring` makes such a request.
     """
 
     id: str
@@ -229,6 +235,30 @@ class GenerationRequest:
     decoding: Decoding = Decoding()
     thinking: Thinking = Thinking()
     canvas: bool = False
+    wish: Wish = "text"
+
+
+def scoring(request_id: str, variant: Variant, conversation: Conversation) -> GenerationRequest:
+    """A request for scores of the conversation's last message, for which no token is made."""
+    return GenerationRequest(
+        id=request_id,
+        variant=variant,
+        prompt=replace(conversation, is_finished=True),
+        sampling=GREEDY,
+        stopping=Stopping(max_tokens=0, strings=(), token_ids=(), ignore_eos=False),
+        num_choices=1,
+        num_top_logprobs=None,
+        trace=False,
+        wish="scores",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What a reward model says of an answer in one respect."""
+
+    name: str
+    value: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,7 +381,8 @@ class Delta:
 
     `size` is the elastic size that made it, where sizes take turns. A `notice` tells what the variant lacks,
     where the answer is right all the same; it comes once a choice. `num_untold` counts tokens that were made
-    and are not among `tokens`. `calls` are of an engine that tells them from the text itself.
+    and are not among `tokens`. `calls` are of an engine that tells them from the text itself. `scores` come
+    all at once, in the model's order, and then nothing else does.
     """
 
     index: int
@@ -364,5 +395,6 @@ class Delta:
     notice: str = ""
     num_untold: int = 0
     calls: tuple[CallPiece, ...] = ()
+    scores: tuple[Score, ...] = ()
     finish: FinishReason | None = None
     usage: Usage | None = field(default=None)

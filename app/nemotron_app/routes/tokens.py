@@ -1,5 +1,6 @@
 """Which tokens does a model read?"""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -68,7 +69,8 @@ def _model(name: str, gateway: Gateway) -> Model:
 def _prompt(body: TokenizeBody, model: Model) -> Prompt:
     if body.messages is not None and body.prompt is None:
         reflection = habit_of(model, body.chat_template_kwargs)
-        return conversation_of(body.messages, model, reflection, body.tools or ())
+        conversation = conversation_of(body.messages, model, reflection, body.tools or ())
+        return replace(conversation, is_finished=model.kind == "reward")
     if body.prompt is not None and body.messages is None:
         return Text(text=body.prompt)
     raise BadRequest("send either prompt or messages", param="prompt")

@@ -229,7 +229,8 @@ class Evidence(TypedDict, total=False):
     """NVIDIA's extension object in an answer: how it was made.
 
     In a stream `size` is the one that made the chunk, where two take turns, and a `canvas` has a chunk of
-    its own. A `notice` says what the variant lacks and had to do without.
+    its own. A `notice` says what the variant lacks and had to do without. `reward` makes one number of a
+    reward model's scores.
     """
 
     metrics: Metrics
@@ -239,6 +240,7 @@ class Evidence(TypedDict, total=False):
     size: str
     canvas: CanvasAnswer
     notice: str
+    reward: float
 
 
 class ChatCompletion(TypedDict):

@@ -34,6 +34,11 @@ class Asked:
         return sum(request.num_choices for request in self.requests)
 
     @property
+    def wants_scores(self) -> bool:
+        """Whether answers are judged, and none made."""
+        return self.requests[0].wish == "scores"
+
+    @property
     def wants_logprobs(self) -> bool:
         """Whether the answer carries log-probabilities."""
         return self.requests[0].num_top_logprobs is not None

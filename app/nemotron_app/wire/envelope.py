@@ -11,8 +11,10 @@ from nemotron_app.wire.answer import Evidence, ForwardAnswer
 from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.evidence import metrics_of, recipe_of, running_usage, usage_of
 from nemotron_app.wire.form import Choice, Form
+from nemotron_app.wire.score_form import rounded
 from nemotron_app.wire.speculation import speculation_of
 from nemotron_backend.replay import TRACE_VERSION
+from nemotron_backend.rewards import scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Envelope:
         if self.asked.show_trace:
             nvext.setdefault("trace", [])
             nvext["trace_version"] = TRACE_VERSION
+        if tally.scores:
+            nvext["reward"] = rounded(scalar(tally.scores[0]))
         if tally.notices:
             nvext["notice"] = " ".join(tally.notices)
         speculation = speculation_of(tally.verifications)

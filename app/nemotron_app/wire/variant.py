@@ -1,15 +1,26 @@
 """Which variant does a body mean?"""
 
 from dataclasses import replace
+from typing import Protocol
 
 from nemotron_app.errors import BadRequest
-from nemotron_app.wire.fields import GenerationBody, NvExt
+from nemotron_app.wire.fields import NvExt
 from nemotron_backend.catalog import Catalog, Knobs, ModelNotServed, UnavailableKnob
 from nemotron_backend.engine import Engine, EngineFailed, EngineStarting, Lack
 from nemotron_backend.request import Variant
 
 
-def resolve(body: GenerationBody, catalog: Catalog, engine: Engine) -> Variant:
+class Named(Protocol):
+    """A body that names a model, and its knobs."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def nvext(self) -> NvExt | None: ...
+
+
+def resolve(body: Named, catalog: Catalog, engine: Engine) -> Variant:
     """The served variant of the body's model and knobs. Raises what the catalog raises, and BadRequest."""
     knobs = _knobs(body.model, body.nvext or NvExt())
     served = engine.variants()

@@ -53,7 +53,8 @@ class Dimensions:
 
     `pattern` names its blocks in order with NVIDIA's letters: `M` Mamba2, `E` mixture of experts,
     `*` attention, `-` dense feed-forward. It is run through `repeats` times, so that a plain decoder
-    of 32 layers is `*-` repeated 32 times. Each block has one norm before it; one more is the last.
+    of 32 layers is `*-` repeated 32 times. Each block has one norm before it; one more is the last. A head
+    of so many `outputs`, as some reward models have, takes the place of the one for words.
     """
 
     pattern: str
@@ -62,6 +63,7 @@ class Dimensions:
     vocabulary: int
     is_tied: bool = False
     has_norm_bias: bool = False
+    outputs: int = 0
     attention: Attention | None = None
     feed_forward: FeedForward | None = None
     experts: Experts | None = None
@@ -82,15 +84,21 @@ class Dimensions:
 
     @property
     def total_parameters(self) -> int:
-        """Every trained number, both embedding matrices included."""
+        """Every trained number, embedding and head included."""
         num_blocks = len(self.pattern) * self.repeats
         norms = (num_blocks + 1) * self.hidden * (2 if self.has_norm_bias else 1)
-        embeddings = self.vocabulary * self.hidden * (1 if self.is_tied else 2)
-        return embeddings + norms + self.repeats * sum(self._block(letter) for letter in self.pattern)
+        head = self.outputs or (0 if self.is_tied else self.vocabulary)
+        embeddings = (self.vocabulary + head) * self.hidden
+        return embeddings + norms + self.layer_parameters
+
+    @property
+    def layer_parameters(self) -> int:
+        """The numbers between the embedding matrices, without norms."""
+        return self.repeats * sum(self._block(letter) for letter in self.pattern)
 
     @property
     def active_parameters(self) -> int:
-        """The numbers that work for one token, both embedding matrices included."""
+        """The numbers that work for one token, embedding and head included."""
         if self.experts is None:
             return self.total_parameters
         idle = (self.experts.routed - self.experts.active) * self._expert(self.experts)

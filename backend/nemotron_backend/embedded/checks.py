@@ -11,12 +11,20 @@ LONGEST_BLOCK = 64
 
 def check_request(request: GenerationRequest, num_prompt: int, ready: Ready) -> None:
     """Raises InvalidRequest, ContextTooLong."""
+    _check_wish(request, ready)
     _check_length(request, num_prompt, ready.context)
     for token_id, _ in request.sampling.logit_bias:
         if not 0 <= token_id < ready.vocab_size:
             message = f"token id {token_id} is outside the vocabulary, which has {ready.vocab_size} tokens"
             raise InvalidRequest("logit_bias", message)
     _check_decoding(request.decoding)
+
+
+def _check_wish(request: GenerationRequest, ready: Ready) -> None:
+    if request.wish == "scores" and not ready.attributes:
+        raise InvalidRequest("model", f"{ready.model} is no reward model: it says words, and no scores")
+    if request.wish == "text" and ready.attributes:
+        raise InvalidRequest("model", f"{ready.model} is a reward model: it says scores, and no words")
 
 
 def _check_decoding(decoding: Decoding) -> None:
@@ -40,7 +48,7 @@ def _check_decoding(decoding: Decoding) -> None:
 
 def _check_length(request: GenerationRequest, num_prompt: int, context: int) -> None:
     max_tokens = request.stopping.max_tokens
-    if max_tokens < 1:
+    if max_tokens < 1 and request.wish == "text":
         raise InvalidRequest("max_tokens", f"max_tokens must be at least 1, not {max_tokens}")
     needed = num_prompt + max_tokens
     if needed > context:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from nemotron_backend.embedded.cache_memory import CacheMemory
+from nemotron_backend.embedded.decode import scoring
 from nemotron_backend.embedded.decode.advance import Advance
 from nemotron_backend.embedded.decode.modes import mode_of
 from nemotron_backend.embedded.messages import Emitted, Gauges, Refused, Submit
@@ -96,7 +97,9 @@ class Core:
         started = self._clock()
         for chunk in step.chunks:
             chunk.sequence.begin(started)
-        advances = mode_of(step.variant.decode, network)(network, step.chunks, self._clock)
+        scores = step.chunks[0].sequence.attributes
+        mode = scoring.step if scores else mode_of(step.variant.decode, network)
+        advances = mode(network, step.chunks, self._clock)
         deltas = self._emit(advances)
         return [*events, Emitted(deltas=deltas)] if deltas else events
 
@@ -110,7 +113,7 @@ class Core:
         now = self._clock()
         deltas: list[tuple[int, Delta]] = []
         for advance in advances:
-            delta = advance.sequence.advance(advance.tokens, now)
+            delta = _news(advance, now)
             if delta is not None:
                 deltas.append((advance.sequence.request_id, delta))
             if advance.sequence.finish is not None:
@@ -140,3 +143,8 @@ class Core:
         if network is None:
             return None
         return why_hopeless(sequence, network, self.memory, self.scheduler.running)
+
+
+def _news(advance: Advance, now: float) -> Delta | None:
+    sequence = advance.sequence
+    return sequence.judge(advance.scores, now) if advance.scores else sequence.advance(advance.tokens, now)

@@ -20,7 +20,10 @@ class Load(Message, frozen=True, kw_only=True):
 
 
 class Submit(Message, frozen=True, kw_only=True):
-    """A request whose prompt is tokens already; `arrived` is on the machine's monotonic clock."""
+    """A request whose prompt is tokens already; `arrived` is on the machine's monotonic clock.
+
+    Where the network says scores in place of words, `attributes` are their names.
+    """
 
     id: int
     variant: Variant
@@ -34,6 +37,7 @@ class Submit(Message, frozen=True, kw_only=True):
     decoding: Decoding = Decoding()
     canvas: bool = False
     handover: Handover = "prefill"
+    attributes: tuple[str, ...] = ()
 
 
 class Abort(Message, frozen=True, kw_only=True):
@@ -50,13 +54,17 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class Ready(Message, frozen=True, kw_only=True):
-    """A model's first network is loaded; requests are welcome. `variants` are what it has."""
+    """A model's first network is loaded; requests are welcome. `variants` are what it has.
+
+    A reward model has `attributes`, which are the names of its scores.
+    """
 
     model: str
     variants: tuple[Variant, ...]
     folder: str
     context: int
     vocab_size: int
+    attributes: tuple[str, ...] = ()
 
 
 class LoadFailed(Message, frozen=True, kw_only=True):

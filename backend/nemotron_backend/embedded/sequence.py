@@ -13,7 +13,7 @@ from nemotron_backend.embedded.messages import Submit
 from nemotron_backend.embedded.sampler import Sampler
 from nemotron_backend.embedded.thoughts import Thoughts
 from nemotron_backend.embedded.vocabulary import Vocabulary
-from nemotron_backend.request import Delta, FinishReason, Forward, Token, Usage, Variant
+from nemotron_backend.request import Delta, FinishReason, Forward, Score, Token, Usage, Variant
 
 
 class Sequence:
@@ -21,7 +21,8 @@ class Sequence:
 
     `num_computed` tokens are in `cache`, which is of `origin`. A `block` is being filled in or waits to be
     verified, `pace` says how many tokens are worth drafting, a `notice` what the answer had to do without.
-    A `leader` is the first choice of the same request, whose prompt the others wait for, to copy it.
+    A `leader` is the first choice of the same request, whose prompt the others wait for, to copy it. Where
+    scores are wanted in place of tokens, they are of these `attributes`.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Sequence:
         self.token_ids: list[int] = list(submit.token_ids)
         self.decoding = submit.decoding
         self.handover = submit.handover
+        self.attributes = submit.attributes
         self.block: Block | None = None
         self.pace = Pace()
         self.notice = ""
@@ -132,6 +134,12 @@ class Sequence:
             usage=self._usage(now) if self.finish else None,
         )
 
+    def judge(self, scores: tuple[Score, ...], now: float) -> Delta:
+        """Take the scores, which end it."""
+        self._first_token, self.finish = now, "stop"
+        trace = tuple(self._trace or ())
+        return Delta(index=self.index, scores=scores, trace=trace, finish=self.finish, usage=self._usage(now))
+
     def bytes_of(self, token_id: int) -> bytes:
         """Exact bytes of a token."""
         return self._vocabulary.bytes_of(token_id)
@@ -139,7 +147,14 @@ class Sequence:
     def ends(self, token_id: int) -> bool:
         """Whether the answer stops at this token."""
         is_end = token_id in self._vocabulary.ends and not self.stopping.ignore_eos
-        return is_end or token_id in self.stopping.token_ids
+        return is_end or token_id in self.stopping.token_ids or self._is_stop_mark(token_id)
+
+    def _is_stop_mark(self, token_id: int) -> bool:
+        """Whether the token spells a stop string; as a mark it has no text that could be searched."""
+        vocabulary = self._vocabulary
+        return (
+            token_id in vocabulary.special and vocabulary.bytes_of(token_id).decode() in self.stopping.strings
+        )
 
     def service_seconds(self, now: float) -> float:
         """How long the sequence has been served."""

@@ -31,6 +31,11 @@ class Checkpoint(Packable, Protocol):
         ...
 
     @property
+    def attributes(self) -> tuple[str, ...]:
+        """What its networks score, a column of their logits each; none where they say words."""
+        ...
+
+    @property
     def sizes(self) -> tuple[str, ...]:
         """The nested networks, the whole one first."""
         ...

@@ -29,6 +29,8 @@ class UnavailablePrecision(LookupError):
 class NemotronHCheckpoint:
     """One folder. Networks are views of one set of weights, or packed copies of their part of it."""
 
+    attributes: tuple[str, ...] = ()
+
     def __init__(self, tensors: NemotronHTensors) -> None:
         self._tensors = tensors
         self._shared: dict[str, Tensor] = {}

@@ -159,5 +159,8 @@ class Network(Protocol):
         ...
 
     def forward(self, batch: Batch) -> Tensor:
-        """Float32 logits [logit rows, vocabulary]; extends every segment's cache."""
+        """Float32 logits [logit rows, vocabulary]; extends every segment's cache.
+
+        A reward model's are scores [logit rows, attributes].
+        """
         ...

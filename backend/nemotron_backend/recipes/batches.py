@@ -1,15 +1,16 @@
 """Which dialogues are learned together in one step?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from itertools import islice
-
-from nemotron_backend.recipes.dialogue import Dialogue
+from typing import TypeVar
 
 _POOL = 512
 _STRIDE = 7
 
+_Dialogue = TypeVar("_Dialogue", bound=Sized)
 
-def batches(dialogues: Iterator[Dialogue], num_tokens: int, unit: int = 1) -> Iterator[list[Dialogue]]:
+
+def batches(dialogues: Iterator[_Dialogue], num_tokens: int, unit: int = 1) -> Iterator[list[_Dialogue]]:
     """Dialogues of like length, so that little is padding; at most `num_tokens` a batch, padding included.
 
     Lengths are counted in whole units. Dialogues that are longer than a batch are left out.
@@ -22,8 +23,8 @@ def batches(dialogues: Iterator[Dialogue], num_tokens: int, unit: int = 1) -> It
             yield from groups[start::_STRIDE]
 
 
-def _groups(pool: list[Dialogue], num_tokens: int, unit: int) -> Iterator[list[Dialogue]]:
-    group: list[Dialogue] = []
+def _groups(pool: list[_Dialogue], num_tokens: int, unit: int) -> Iterator[list[_Dialogue]]:
+    group: list[_Dialogue] = []
     for dialogue in pool:
         length = -(-len(dialogue) // unit) * unit
         if length > num_tokens:

@@ -45,13 +45,17 @@ class Optimiser:
             part.load_state_dict(saved)
 
 
+# Tables and heads are looked up or read out row by row, so no direction in them belongs to another.
+_NOT_MATRICES = ("embed", "head", "score")
+
+
 def _split(model: nn.Module) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Matrices, stacks of matrices, and all else."""
     matrices: list[Tensor] = []
     stacks: list[Tensor] = []
     others: list[Tensor] = []
     for name, parameter in model.named_parameters():
-        if parameter.ndim == 2 and "embed" not in name and "head" not in name:
+        if parameter.ndim == 2 and not any(part in name for part in _NOT_MATRICES):
             matrices.append(parameter)
         elif parameter.ndim == 3 and "experts" in name:
             stacks.append(parameter)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from nemotron_backend.embedded.scheduler import Chunk
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Network
-from nemotron_backend.request import Token
+from nemotron_backend.request import Score, Token
 
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """New tokens that will not change; prompts that are not complete yet bring none."""
+    """New tokens that will not change, or scores; prompts that are not complete yet bring none."""
 
     sequence: TokenSequence
-    tokens: tuple[Token, ...]
+    tokens: tuple[Token, ...] = ()
+    scores: tuple[Score, ...] = ()
 
 
 Clock = Callable[[], float]

@@ -59,6 +59,23 @@ def test_a_hybrid_is_known_by_its_dimensions(save: Save) -> None:
     assert _model(save(NANO)).id == "nemotron-3-nano-30b-a3b"
 
 
+@pytest.mark.parametrize("name", ["head_dim", "kv_channels"])
+def test_a_dense_nemotron_is_known_by_its_dimensions(save: Save, name: str) -> None:
+    config = {
+        "model_type": "nemotron",
+        "vocab_size": 256_000,
+        "hidden_size": 4096,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 48,
+        "num_key_value_heads": 8,
+        "intermediate_size": 16_384,
+        name: 128,
+    }
+    folder = save(config)
+    assert _model(folder).id == "minitron-8b-base"
+    assert recognise(folder.with_name("nowhere"), CATALOG) is None
+
+
 def test_the_folder_s_name_tells_twins_apart(save: Save) -> None:
     folder = save(NANO, "NVIDIA-Nemotron-3-Nano-30B-A3B-Base-BF16")
     assert _model(folder).id == "nemotron-3-nano-30b-a3b-base"

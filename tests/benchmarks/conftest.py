@@ -115,4 +115,7 @@ def _tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
         for theirs, ours in _ROLES.items():
             weight = weights.read_any(f"{layer}.{ours}.weight")
             turned = theirs in {"attn_q", "attn_k"}
-            yield f"blk.{index}.{theirs}", pair(weight, config.head_dim) if turned else weight
+            yield (
+                f"blk.{index}.{theirs}",
+                pair(weight, config.head_dim, config.rotary_dim) if turned else weight,
+            )

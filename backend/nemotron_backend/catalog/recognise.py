@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from nemotron_backend.catalog.resolve import Catalog
 from nemotron_backend.model.elastic import FULL, shrink, sizes
 from nemotron_backend.model.errors import CheckpointError
 from nemotron_backend.model.nemotron_h_config import read_nemotron_h_config
+from nemotron_backend.model.reward_config import num_outputs
 
 _HYBRID = "nemotron_h"
+_NEMOTRON = "nemotron"
 
 
 def recognise(folder: Path, catalog: Catalog) -> Model | None:
@@ -35,7 +38,7 @@ def folder_dimensions(folder: Path) -> Mapping[str, Dimensions]:
     """The dimensions of each size, the whole one's first; none where the config does not tell."""
     if read_model_type(folder) != _HYBRID:
         dense = _dense(_read(folder))
-        return {FULL: dense} if dense else {}
+        return {FULL: replace(dense, outputs=num_outputs(folder))} if dense else {}
     with suppress(CheckpointError):
         config = read_nemotron_h_config(folder)
         return {size: hybrid_dimensions(shrink(config, size, folder)) for size in sizes(config)}
@@ -62,21 +65,24 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _dense(config: Mapping[str, Any]) -> Dimensions | None:
-    """Those of a decoder of alternating attention and gated feed-forward layers."""
+    """Those of a decoder of alternating attention and feed-forward layers."""
+    is_nemotron = config.get("model_type") == _NEMOTRON
     try:
         heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
+        head_dim = config.get("head_dim") or config.get("kv_channels") or hidden // heads
         return Dimensions(
             pattern="*-",
             repeats=int(config["num_hidden_layers"]),
             hidden=hidden,
             vocabulary=int(config["vocab_size"]),
             is_tied=bool(config.get("tie_word_embeddings", False)),
+            has_norm_bias=is_nemotron,
             attention=Attention(
                 query_heads=heads,
                 key_value_heads=int(config.get("num_key_value_heads") or heads),
-                head_dim=int(config.get("head_dim") or hidden // heads),
+                head_dim=int(head_dim),
             ),
-            feed_forward=FeedForward(width=int(config["intermediate_size"]), gated=True),
+            feed_forward=FeedForward(width=int(config["intermediate_size"]), gated=not is_nemotron),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None

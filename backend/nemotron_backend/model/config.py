@@ -1,14 +1,14 @@
 """Which dense Llama-type network does a config.json describe?"""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
-from nemotron_backend.model.errors import UnreadableFile, UnsupportedConfig
+from nemotron_backend.model.dense_file import DenseFile, faults, read_file, refuse
+from nemotron_backend.model.errors import UnsupportedConfig
 
 _REMEDY = "Take a checkpoint of a dense Llama-type model in Hugging Face format."
 
@@ -43,7 +43,10 @@ class QueryScaling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlamaConfig:
-    """Every shape and constant of the network, complete."""
+    """Every shape and constant of the network, complete.
+
+    The first `rotary_dim` numbers of a head are turned by their position, the others are not.
+    """
 
     vocab_size: int
     hidden_size: int
@@ -56,8 +59,14 @@ class LlamaConfig:
     context: int
     is_tied: bool
     rope_theta: float
-    rope_scaling: Llama3Scaling | YarnScaling | None
+    rope_scaling: Llama3Scaling | YarnScaling | None = None
     query_scaling: QueryScaling | None = None
+    rotary_share: float = 1.0
+
+    @property
+    def rotary_dim(self) -> int:
+        """How many numbers of a head are turned."""
+        return int(self.head_dim * self.rotary_share)
 
     @property
     def group(self) -> int:
@@ -65,27 +74,9 @@ class LlamaConfig:
         return self.num_heads // self.num_kv_heads
 
 
-_Count = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class _File(msgspec.Struct, kw_only=True):
-    """The fields of config.json that matter, as Hugging Face spells them."""
-
-    model_type: str
-    vocab_size: _Count
-    hidden_size: _Count
-    intermediate_size: _Count
-    num_hidden_layers: _Count
-    num_attention_heads: _Count
-    num_key_value_heads: _Count | None = None
-    head_dim: _Count | None = None
+class _File(DenseFile, kw_only=True):
     rms_norm_eps: float = 1e-6
-    max_position_embeddings: _Count = 2048
-    tie_word_embeddings: bool = False
     hidden_act: str = "silu"
-    attention_bias: bool = False
-    mlp_bias: bool = False
-    quantization_config: dict[str, Any] | None = None
     rope_theta: float = 10000.0
     rope_scaling: dict[str, Any] | None = None
     rope_parameters: dict[str, Any] | None = None
@@ -94,50 +85,28 @@ class _File(msgspec.Struct, kw_only=True):
 def read_config(folder: Path) -> LlamaConfig:
     """The config of a checkpoint folder. Raises UnreadableFile, UnsupportedConfig."""
     path = folder / "config.json"
-    try:
-        file = msgspec.convert(json.loads(path.read_bytes()), _File)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(path, f"not a readable model config ({error})", _REMEDY) from error
-    _check(path, file)
-    return _complete(path, file)
-
-
-def _check(path: Path, file: _File) -> None:
-    num_kv_heads = file.num_key_value_heads or file.num_attention_heads
-    head_dim = file.head_dim or file.hidden_size // file.num_attention_heads
-    problems = {
-        "the weights are quantised, and here plain ones are rounded when they are served": (
-            file.quantization_config is not None
-        ),
-        f"model_type is {file.model_type!r}, not 'llama'": file.model_type != "llama",
-        f"hidden_act is {file.hidden_act!r}, not 'silu'": file.hidden_act != "silu",
-        f"head_dim is {head_dim}, which has no pairs to turn": head_dim % 2 == 1,
-        "biases are not supported": file.attention_bias or file.mlp_bias,
-        f"{file.num_attention_heads} query heads cannot share {num_kv_heads} key heads": (
-            file.num_attention_heads % num_kv_heads != 0
-        ),
-    }
-    for problem, is_wrong in problems.items():
-        if is_wrong:
-            raise UnsupportedConfig(path, problem, _REMEDY)
-
-
-def _complete(path: Path, file: _File) -> LlamaConfig:
+    file = read_file(path, _File, _REMEDY)
+    refuse(path, faults(file, "llama", "silu"), _REMEDY)
     # transformers 5 writes both of a rope's halves into rope_parameters, older releases apart.
     rope = file.rope_parameters or file.rope_scaling or {}
+    config = described(file, file.rms_norm_eps, float(rope.get("rope_theta") or file.rope_theta))
+    return replace(config, rope_scaling=_scaling(path, rope))
+
+
+def described(file: DenseFile, norm_epsilon: float, rope_theta: float) -> LlamaConfig:
+    """The network that such a config describes, with plain rotations."""
     return LlamaConfig(
         vocab_size=file.vocab_size,
         hidden_size=file.hidden_size,
         intermediate_size=file.intermediate_size,
         num_layers=file.num_hidden_layers,
         num_heads=file.num_attention_heads,
-        num_kv_heads=file.num_key_value_heads or file.num_attention_heads,
-        head_dim=file.head_dim or file.hidden_size // file.num_attention_heads,
-        norm_epsilon=file.rms_norm_eps,
+        num_kv_heads=file.num_kv_heads,
+        head_dim=file.width_of_head,
+        norm_epsilon=norm_epsilon,
         context=file.max_position_embeddings,
         is_tied=file.tie_word_embeddings,
-        rope_theta=float(rope.get("rope_theta") or file.rope_theta),
-        rope_scaling=_scaling(path, rope),
+        rope_theta=rope_theta,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -15,12 +16,61 @@ from nemotron_backend.model.rotary import frequencies, query_scale, rotate_, rot
 from nemotron_kernels.quantised_linear import Linear
 
 
+class Norm(Protocol):
+    """What brings the numbers of each token to one scale."""
+
+    @property
+    def num_bytes(self) -> int: ...
+
+    def __call__(self, hidden: Tensor) -> Tensor: ...
+
+
+class FeedForward(Protocol):
+    """What a layer makes of each token alone."""
+
+    @property
+    def num_bytes(self) -> int: ...
+
+    def __call__(self, normed: Tensor) -> Tensor: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RmsNorm:
+    """Llama's Norm; the weight is float32 [hidden]."""
+
+    weight: Tensor
+    epsilon: float
+
+    @property
+    def num_bytes(self) -> int:
+        return self.weight.nbytes
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        return F.rms_norm(hidden, self.weight.shape, self.weight, self.epsilon)
+
+
+@dataclass(frozen=True, slots=True)
+class SwiGlu:
+    """Llama's FeedForward, with gate and up at once."""
+
+    gate_up: Linear
+    down: Linear
+
+    @property
+    def num_bytes(self) -> int:
+        return self.gate_up.num_bytes + self.down.num_bytes
+
+    def __call__(self, normed: Tensor) -> Tensor:
+        gate, up = self.gate_up(normed).chunk(2, dim=-1)
+        return self.down(F.silu(gate).mul_(up))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Norms:
-    """The two RMS norms of a layer, float32 [hidden]."""
+    """The two norms of a layer."""
 
-    attention: Tensor
-    mlp: Tensor
+    attention: Norm
+    mlp: Norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,22 +79,26 @@ class Shared:
 
     embedding: Tensor
     layers: tuple[Norms, ...]
-    norm: Tensor
+    norm: Norm
     head: Linear
+
+    @property
+    def num_bytes(self) -> int:
+        norms = [self.norm, *(norm for layer in self.layers for norm in (layer.attention, layer.mlp))]
+        return self.embedding.nbytes + self.head.num_bytes + sum(norm.num_bytes for norm in norms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
-    """The linear maps of one layer: queries, keys and values at once, gate and up at once."""
+    """The linear maps of one layer, with queries, keys and values at once."""
 
     qkv: Linear
     output: Linear
-    gate_up: Linear
-    down: Linear
+    mlp: FeedForward
 
     @property
     def num_bytes(self) -> int:
-        return sum(linear.num_bytes for linear in (self.qkv, self.output, self.gate_up, self.down))
+        return self.qkv.num_bytes + self.output.num_bytes + self.mlp.num_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +141,6 @@ class Llama:
         self.cache_bytes_per_sequence = 0
         self.cache_shape = (config.num_layers, config.num_kv_heads, config.head_dim)
         self._frequencies = frequencies(config)
-        self._norm_shape = (config.hidden_size,)
 
     @property
     def vocab_size(self) -> int:
@@ -131,26 +184,18 @@ class Llama:
         attention = Attention(batch.segments, self._config, is_row_invariant=self._drafting is not None)
         corrections = self._drafting.corrections if self._drafting and batch.is_draft else ()
         for index, (layer, norms) in enumerate(zip(self._layers, self._shared.layers, strict=True)):
-            heads = self._heads(layer, self._norm(hidden, norms.attention), turn, scale)
+            heads = self._heads(layer, norms.attention(hidden), turn, scale)
             attended = attention.run(index, heads)
             hidden += layer.output(attended)
             if corrections:
                 hidden += corrections[index].up(corrections[index].down(attended))
-            hidden += _swiglu(layer, self._norm(hidden, norms.mlp))
-        return self._shared.head(self._norm(hidden[batch.logit_rows], self._shared.norm))
+            hidden += layer.mlp(norms.mlp(hidden))
+        return self._shared.head(self._shared.norm(hidden[batch.logit_rows]))
 
     def _heads(self, layer: Layer, normed: Tensor, turn: Tensor, scale: Tensor | None) -> Tensor:
         config = self._config
         heads = layer.qkv(normed).view(len(normed), -1, config.head_dim)
-        rotate_(heads[:, : config.num_heads + config.num_kv_heads], turn)
+        rotate_(heads[:, : config.num_heads + config.num_kv_heads, : config.rotary_dim], turn)
         if scale is not None:
             heads[:, : config.num_heads] *= scale
         return heads
-
-    def _norm(self, hidden: Tensor, weight: Tensor) -> Tensor:
-        return F.rms_norm(hidden, self._norm_shape, weight, self._config.norm_epsilon)
-
-
-def _swiglu(layer: Layer, normed: Tensor) -> Tensor:
-    gate, up = layer.gate_up(normed).chunk(2, dim=-1)
-    return layer.down(F.silu(gate).mul_(up))

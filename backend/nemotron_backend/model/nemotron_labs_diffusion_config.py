@@ -3,15 +3,14 @@
 The trunk is a Llama with other rotations; what comes on top is the mask's id and the length of a block.
 """
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from nemotron_backend.model.config import LlamaConfig, QueryScaling, YarnScaling
-from nemotron_backend.model.errors import UnreadableFile, UnsupportedConfig
+from nemotron_backend.model.config import LlamaConfig, QueryScaling, YarnScaling, described
+from nemotron_backend.model.dense_file import Count, DenseFile, faults, read_file, refuse
 from nemotron_backend.model.network import Masking
 
 MODEL_TYPE = "nemotron_labs_diffusion"
@@ -30,7 +29,6 @@ class NemotronLabsDiffusionConfig:
     has_draft_adapter: bool
 
 
-_Count = Annotated[int, msgspec.Meta(ge=1)]
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -38,7 +36,7 @@ class _Rope(msgspec.Struct, kw_only=True):
     rope_type: str
     rope_theta: _Positive
     factor: _Positive
-    original_max_position_embeddings: _Count
+    original_max_position_embeddings: Count
     beta_fast: float = 32.0
     beta_slow: float = 1.0
     mscale: float = 1.0
@@ -46,27 +44,15 @@ class _Rope(msgspec.Struct, kw_only=True):
     llama_4_scaling_beta: float = 0.0
 
 
-class _File(msgspec.Struct, kw_only=True):
-    """The fields of config.json that matter, as Hugging Face spells them."""
-
-    model_type: str
-    vocab_size: _Count
-    hidden_size: _Count
-    intermediate_size: _Count
-    num_hidden_layers: _Count
-    num_attention_heads: _Count
-    num_key_value_heads: _Count
-    head_dim: _Count
-    max_position_embeddings: _Count
+class _File(DenseFile, kw_only=True):
+    num_key_value_heads: Count
+    head_dim: Count
+    max_position_embeddings: Count
     rope_parameters: _Rope
     rms_norm_eps: float = 1e-5
     hidden_act: str = "silu"
-    tie_word_embeddings: bool = False
-    attention_bias: bool = False
-    mlp_bias: bool = False
-    quantization_config: dict[str, Any] | None = None
     sliding_window: int | None = None
-    block_size: _Count = 32
+    block_size: Count = 32
     mask_token_id: Annotated[int, msgspec.Meta(ge=0)] = 100
     has_draft_adapter: bool = True
 
@@ -74,11 +60,8 @@ class _File(msgspec.Struct, kw_only=True):
 def read_config(folder: Path) -> NemotronLabsDiffusionConfig:
     """The config of a checkpoint folder. Raises UnreadableFile, UnsupportedConfig."""
     path = folder / "config.json"
-    try:
-        file = msgspec.convert(json.loads(path.read_bytes()), _File)
-    except (OSError, ValueError) as error:
-        raise UnreadableFile(path, f"not a readable model config ({error})", _REMEDY) from error
-    _check(path, file)
+    file = read_file(path, _File, _REMEDY)
+    refuse(path, faults(file, MODEL_TYPE, "silu") | _own_faults(file), _REMEDY)
     return NemotronLabsDiffusionConfig(
         trunk=_trunk(file),
         masking=Masking(mask_id=file.mask_token_id, block_length=file.block_size),
@@ -86,44 +69,23 @@ def read_config(folder: Path) -> NemotronLabsDiffusionConfig:
     )
 
 
-def _check(path: Path, file: _File) -> None:
-    rope, heads, kv_heads = file.rope_parameters, file.num_attention_heads, file.num_key_value_heads
-    problems = {
-        "the weights are quantised, and here plain ones are rounded when they are served": (
-            file.quantization_config is not None
-        ),
-        f"model_type is {file.model_type!r}, not {MODEL_TYPE!r}": file.model_type != MODEL_TYPE,
-        f"hidden_act is {file.hidden_act!r}, not 'silu'": file.hidden_act != "silu",
+def _own_faults(file: _File) -> dict[str, bool]:
+    rope = file.rope_parameters
+    return {
         f"rope_type is {rope.rope_type!r}, not 'yarn'": rope.rope_type != "yarn",
         "mscale and mscale_all_dim differ, which would scale attention": rope.mscale != rope.mscale_all_dim,
-        f"head_dim is {file.head_dim}, which has no pairs to turn": file.head_dim % 2 == 1,
-        "biases are not supported": file.attention_bias or file.mlp_bias,
         "a sliding window is not supported": file.sliding_window is not None,
-        f"{heads} query heads cannot share {kv_heads} key heads": heads % kv_heads != 0,
         f"mask_token_id {file.mask_token_id} is outside the vocabulary": (
             file.mask_token_id >= file.vocab_size
         ),
     }
-    for problem, is_wrong in problems.items():
-        if is_wrong:
-            raise UnsupportedConfig(path, problem, _REMEDY)
 
 
 def _trunk(file: _File) -> LlamaConfig:
     rope = file.rope_parameters
     original = rope.original_max_position_embeddings
-    return LlamaConfig(
-        vocab_size=file.vocab_size,
-        hidden_size=file.hidden_size,
-        intermediate_size=file.intermediate_size,
-        num_layers=file.num_hidden_layers,
-        num_heads=file.num_attention_heads,
-        num_kv_heads=file.num_key_value_heads,
-        head_dim=file.head_dim,
-        norm_epsilon=file.rms_norm_eps,
-        context=file.max_position_embeddings,
-        is_tied=file.tie_word_embeddings,
-        rope_theta=rope.rope_theta,
+    return replace(
+        described(file, file.rms_norm_eps, rope.rope_theta),
         rope_scaling=YarnScaling(
             factor=rope.factor,
             original_max_position_embeddings=original,

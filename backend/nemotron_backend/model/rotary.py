@@ -14,8 +14,8 @@ from nemotron_backend.model.config import Llama3Scaling, LlamaConfig, QueryScali
 
 
 def frequencies(config: LlamaConfig) -> Tensor:
-    """Radians a token for each pair, float32 [head_dim / 2]."""
-    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    """Radians a token for each pair, float32 [rotary_dim / 2]."""
+    exponents = torch.arange(0, config.rotary_dim, 2, dtype=torch.float32) / config.rotary_dim
     plain = 1.0 / config.rope_theta**exponents
     match config.rope_scaling:
         case Llama3Scaling() as scaling:
@@ -26,20 +26,21 @@ def frequencies(config: LlamaConfig) -> Tensor:
             return plain
 
 
-def pair(weight: Tensor, head_dim: int) -> Tensor:
+def pair(weight: Tensor, head_dim: int, rotary_dim: int) -> Tensor:
     """Reorder the rows of a query or key projection so that pairs stand side by side."""
-    halves = weight.view(-1, 2, head_dim // 2, weight.shape[-1])
-    return halves.transpose(1, 2).reshape(weight.shape)
+    turned, kept = weight.view(-1, head_dim, weight.shape[-1]).tensor_split((rotary_dim,), dim=1)
+    halves = turned.unflatten(1, (2, rotary_dim // 2))
+    return torch.cat((halves.transpose(1, 2).flatten(1, 2), kept), dim=1).view(weight.shape)
 
 
 def rotation(positions: Tensor, frequencies: Tensor) -> Tensor:
-    """The unit complex numbers for `rotate_`, [tokens, 1, head_dim / 2]."""
+    """The unit complex numbers for `rotate_`, [tokens, 1, rotary_dim / 2]."""
     angles = positions[:, None, None].float() * frequencies
     return torch.complex(angles.cos(), angles.sin())
 
 
 def rotate_(heads: Tensor, turn: Tensor) -> None:
-    """Turn the pairs of [tokens, heads, head_dim] in place."""
+    """Turn the pairs of [tokens, heads, rotary_dim] in place."""
     torch.view_as_complex(heads.view(*heads.shape[:2], -1, 2)).mul_(turn)
 
 
@@ -56,10 +57,10 @@ def _yarn(plain: Tensor, scaling: YarnScaling, config: LlamaConfig) -> Tensor:
 
     def pair_that_turns(times: float) -> float:
         longest = scaling.original_max_position_embeddings / (times * 2 * math.pi)
-        return config.head_dim * math.log(longest) / (2 * math.log(config.rope_theta))
+        return config.rotary_dim * math.log(longest) / (2 * math.log(config.rope_theta))
 
     first = max(math.floor(pair_that_turns(scaling.beta_fast)), 0)
-    last = min(math.ceil(pair_that_turns(scaling.beta_slow)), config.head_dim - 1)
+    last = min(math.ceil(pair_that_turns(scaling.beta_slow)), config.rotary_dim - 1)
     pairs = torch.arange(len(plain), dtype=torch.float32)
     slowed = ((pairs - first) / max(last - first, 0.001)).clamp(0, 1)
     return plain / scaling.factor * slowed + plain * (1 - slowed)

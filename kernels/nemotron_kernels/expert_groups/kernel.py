@@ -78,7 +78,7 @@ def group_into(experts: Tensor, num_experts: int, groups: Groups) -> Groups:
 
 BUILDS = tuple(
     Build(
-        f"expert_groups {name}",
+        name,
         _group,
         {
             "visits_ptr": "*i64",

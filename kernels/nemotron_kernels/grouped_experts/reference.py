@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nemotron_kernels.nvfp4 import BLOCK, Nvfp4Weight, dequantise
 from nemotron_kernels.router import Routing
 
 
@@ -35,14 +36,53 @@ class ExpertMaps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ExpertWeights:
-    """Maps held together: `values` float32 [experts, out, in], `scale` float32 [experts, out]."""
+    """Maps held together: `values` [experts, out, in], `scale` float32 [experts, out].
+
+    The values may be of any float type, E4M3 included.
+    """
 
     values: Tensor
     scale: Tensor | None = None
 
     def map(self, rows: Tensor, visits: Visits) -> Tensor:
-        mapped = torch.cat([F.linear(part, self.values[expert]) for expert, part in visits.each(rows)])
+        mapped = torch.cat(
+            [F.linear(part, self.values[expert].to(part.dtype)) for expert, part in visits.each(rows)]
+        )
         return mapped if self.scale is None else mapped * self.scale[visits.experts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nvfp4Experts:
+    """Maps in NVFP4: `weight` uint8 [experts, out, in / 2] and its scales.
+
+    `weight_scale` is float8_e4m3fn [experts, out, in / 16], `weight_scale_2` float32 [experts].
+    """
+
+    weight: Tensor
+    weight_scale: Tensor
+    weight_scale_2: Tensor
+
+    def map(self, rows: Tensor, visits: Visits) -> Tensor:
+        return torch.cat(
+            [F.linear(part, self._one(expert).to(part.dtype)) for expert, part in visits.each(rows)]
+        )
+
+    def cut(self, experts: int, outputs: int, inputs: int) -> "Nvfp4Experts":
+        """A nested size's maps, where they lie; 16 must divide `inputs`."""
+        return Nvfp4Experts(
+            weight=self.weight[:experts, :outputs, : inputs // 2],
+            weight_scale=self.weight_scale[:experts, :outputs, : inputs // BLOCK],
+            weight_scale_2=self.weight_scale_2[:experts],
+        )
+
+    def _one(self, expert: int) -> Tensor:
+        return dequantise(
+            Nvfp4Weight(
+                weight=self.weight[expert],
+                weight_scale=self.weight_scale[expert],
+                weight_scale_2=self.weight_scale_2[expert],
+            )
+        )
 
 
 def grouped_experts(x: Tensor, routing: Routing, up: ExpertMaps, down: ExpertMaps) -> Tensor:

@@ -175,7 +175,7 @@ _CHOOSE = {
 
 BUILDS = (
     Build(
-        "router scores",
+        "scores",
         _score,
         _SCORE,
         {"BLOCK_T": _BLOCK_T, "BLOCK_E": _BLOCK_E, "BLOCK_K": _BLOCK_K},
@@ -184,7 +184,7 @@ BUILDS = (
     ),
     *(
         Build(
-            f"router choice {name}",
+            f"choice {name}",
             _choose,
             _CHOOSE,
             {

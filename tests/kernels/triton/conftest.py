@@ -32,6 +32,8 @@ TOLERANCES: dict[tuple[str, torch.dtype], float] = {
     # The products inside a chunk round their operands to bfloat16 too; what is kept is in two parts of it.
     ("chunk_scan", torch.bfloat16): 2e-2,
     ("chunk_scan of half floats", torch.float32): 1e-4,
+    # An expert's hidden values and its part of the sum are rounded, then the sum.
+    ("grouped_experts", torch.bfloat16): 2e-2,
 }
 
 

@@ -173,6 +173,34 @@ def _save_network(folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def tiny_reward_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random reward network of nine outputs, with the same tokenizer and chat template."""
+    import torch
+    from transformers import NemotronForSequenceClassification
+
+    from nemotron_backend.recipes.reward.network import create
+
+    folder = tmp_path_factory.mktemp("tiny-reward")
+    _save_tokenizer(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        network: NemotronForSequenceClassification = create(
+            vocab_size=320,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            head_dim=16,
+            max_position_embeddings=_CONTEXT,
+        )
+        for parameter in network.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.2)
+    network.bfloat16().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def smollm2_checkpoint() -> Path:
     """The real SmolLM2, prepared once in the user's cache."""
     from nemotron_backend.smollm2 import default_cache_folder, prepare

@@ -29,7 +29,7 @@ class ChatTemplate:
         self._special_tokens = special_tokens
 
     def render(self, conversation: Conversation) -> str:
-        """The prompt up to where the assistant's turn begins. Raises InvalidRequest."""
+        """The prompt up to where the assistant's turn begins, or has ended. Raises InvalidRequest."""
         if conversation.tools and not self._takes_tools:
             raise InvalidRequest("tools", "the model's chat template has no place for tools")
         try:
@@ -54,7 +54,7 @@ def _arguments(conversation: Conversation) -> dict[str, Any]:
     """What templates look at; a name that some take as given is left out where there is nothing."""
     arguments: dict[str, Any] = {
         "messages": [_plain(message) for message in conversation.messages],
-        "add_generation_prompt": True,
+        "add_generation_prompt": not conversation.is_finished,
         "enable_thinking": conversation.is_thinking,
         "truncate_history_thinking": not conversation.keeps_thoughts,
     }

@@ -159,6 +159,7 @@ class EmbeddedEngine:
             decoding=request.decoding,
             canvas=request.canvas,
             handover=request.thinking.handover,
+            attributes=ready.attributes,
         )
 
     def _tokenization_of(self, model: str) -> Tokenization:

@@ -76,4 +76,5 @@ def _ready(model: LoadedModel) -> Ready:
         folder=str(model.folder),
         context=model.context,
         vocab_size=model.checkpoint.vocab_size,
+        attributes=model.checkpoint.attributes,
     )

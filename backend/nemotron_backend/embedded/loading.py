@@ -64,7 +64,8 @@ def _prepare(model: ModelOptions, options: EmbeddedOptions, report: Report) -> P
 
 
 def _open(folder: Path, model: ModelOptions, options: EmbeddedOptions) -> LoadedModel:
-    checkpoint = open_checkpoint(folder, Path(model.adapter) if model.adapter else None)
+    adapter = Path(model.adapter) if model.adapter else None
+    checkpoint = open_checkpoint(folder, adapter, is_reward=model.is_reward)
     own, context = checkpoint.context, options.context
     return LoadedModel(
         offer=_offer(checkpoint, model, folder),

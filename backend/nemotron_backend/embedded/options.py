@@ -15,7 +15,7 @@ class ModelOptions:
     """One model to serve, and which of its variants; what the checkpoint lacks of them is left out.
 
     `checkpoint` is a folder in Hugging Face format; when empty, SmolLM2 is prepared. `adapter` is a folder
-    with its draft adapter, where that is not in the checkpoint's own.
+    with its draft adapter, where that is not in the checkpoint's own. A reward model says scores.
     """
 
     model: str = "smollm2-135m-instruct"
@@ -24,6 +24,7 @@ class ModelOptions:
     sizes: tuple[str, ...] = ("full",)
     precisions: tuple[Precision, ...] = PRECISIONS
     decodes: tuple[Decode, ...] = ("autoregressive",)
+    is_reward: bool = False
 
     @property
     def variants(self) -> tuple[Variant, ...]:

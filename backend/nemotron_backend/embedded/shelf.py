@@ -41,7 +41,7 @@ def shipped() -> tuple[Path, ...]:
 
 def can_load(model: Model) -> bool:
     """Whether a folder with this model's checkpoint can be served, where the memory holds it."""
-    return model.model_type in _LOADABLE and model.kind != "reward"
+    return model.model_type in _LOADABLE
 
 
 def _with(shelf: Shelf, folder: Path) -> Shelf:
@@ -87,6 +87,7 @@ def _options(model: Model, folder: Path | None, adapter: Path | None) -> ModelOp
         adapter=str(adapter or ""),
         sizes=tuple(size.name for size in model.sizes),
         decodes=model.decodes,
+        is_reward=model.kind == "reward",
     )
 
 

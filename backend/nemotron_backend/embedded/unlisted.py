@@ -7,8 +7,9 @@ from typing import TypeVar
 import msgspec
 
 from nemotron_backend.catalog import Model, Reasoning, Size, folder_dimensions
-from nemotron_backend.catalog.entry import RecommendedSampling
+from nemotron_backend.catalog.entry import Kind, RecommendedSampling
 from nemotron_backend.embedded.chat_template import read_source
+from nemotron_backend.model.reward_config import num_outputs
 from nemotron_backend.request import DECODES, PRECISIONS, Decode
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.]+")
@@ -42,7 +43,7 @@ def entry(folder: Path, name: str) -> Model:
         aliases=(),
         family="local",
         summary="A checkpoint of this machine, which the catalog does not list.",
-        kind="chat" if template else "completion",
+        kind=_kind(folder, template),
         architecture=next(iter(config.architectures), "unknown"),
         model_type=config.model_type,
         license="not stated",
@@ -59,6 +60,12 @@ def entry(folder: Path, name: str) -> Model:
         obtain="It was named with `--checkpoint`.",
         unverified=("Everything that does not stand in its files.",),
     )
+
+
+def _kind(folder: Path, template: str) -> Kind:
+    if num_outputs(folder):
+        return "reward"
+    return "chat" if template else "completion"
 
 
 def name_of(folder: Path) -> str:

@@ -8,6 +8,8 @@ from nemotron_backend.request import DECODES, PRECISIONS, Decode, Precision
 
 Kind = Literal["chat", "completion", "reward"]
 Format = Literal["huggingface", "nemo"]
+ToolSyntax = Literal["qwen3_coder", "toolcall", "llama3_json"]
+Fallback = Literal["nemotron3", "nemotron3-ultra", "steerlm", "llama3"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +88,9 @@ class Model:
     """One entry of the catalog, with the facts as published.
 
     `context` is what the configuration serves, `context_claimed` what the publisher says it can reach.
-    `tools` names the form in which it writes calls of functions, empty where it makes none.
+    `tools` names the form in which it writes calls of functions, empty where it makes none. `template` tells
+    how conversations are written, `fallback` which template of this project does it where a checkpoint has
+    none, and `stops` what begins the next turn, for models without a token that ends one.
     `needs` says which hardware serves it, `obtain` how to get there from a machine that has it;
     `unverified` lists what could not be confirmed from a primary source.
     """
@@ -109,8 +113,10 @@ class Model:
     sampling: RecommendedSampling
     further_sampling: tuple[RecommendedSampling, ...] = ()
     reasoning: Reasoning | None = None
-    tools: Literal["", "qwen3_coder"] = ""
+    tools: Literal[""] | ToolSyntax = ""
     template: str
+    fallback: Literal[""] | Fallback = ""
+    stops: tuple[str, ...] = ()
     checkpoints: tuple[Checkpoint, ...] = ()
     figures: tuple[Figure, ...] = ()
     needs: str

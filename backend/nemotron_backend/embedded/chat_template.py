@@ -60,6 +60,8 @@ def _arguments(conversation: Conversation) -> dict[str, Any]:
     }
     if conversation.tools:
         arguments["tools"] = [_offered(tool) for tool in conversation.tools]
+    if conversation.budget > 0:
+        arguments["reasoning_budget"] = conversation.budget
     return arguments | ({conversation.effort: True} if conversation.effort else {})
 
 

@@ -25,6 +25,7 @@ from nemotron_backend.embedded.supervisor import Sleep, Supervisor
 from nemotron_backend.embedded.tokenization import Tokenization
 from nemotron_backend.engine import EngineState, EngineStatus, UnknownVariant
 from nemotron_backend.request import Delta, GenerationRequest, Prompt, Variant
+from nemotron_backend.templates import built_in
 
 _IDLE = Gauges(num_running=0, num_waiting=0, cache_used_bytes=0, resident=())
 
@@ -135,7 +136,9 @@ class EmbeddedEngine:
         self._changed.set()
 
     async def _serve(self, ready: Ready) -> None:
-        tokenization = await asyncio.to_thread(Tokenization.read, Path(ready.folder))
+        name = next(options.template for options in self._options.models if options.model == ready.model)
+        fallback = built_in(name) if name else ""
+        tokenization = await asyncio.to_thread(Tokenization.read, Path(ready.folder), fallback)
         self._roster.serve(ServedModel(ready=ready, tokenization=tokenization))
 
     async def _prepare(self, request: GenerationRequest, arrived: float) -> Submit:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from nemotron_backend.catalog.entry import Fallback
 from nemotron_backend.request import PRECISIONS, Decode, Precision, Variant
 
 DEFAULT_CACHE_BYTES = 2 << 30
@@ -21,6 +22,7 @@ class ModelOptions:
     model: str = "smollm2-135m-instruct"
     checkpoint: str = ""
     adapter: str = ""
+    template: Literal[""] | Fallback = ""
     sizes: tuple[str, ...] = ("full",)
     precisions: tuple[Precision, ...] = PRECISIONS
     decodes: tuple[Decode, ...] = ("autoregressive",)

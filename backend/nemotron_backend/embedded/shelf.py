@@ -13,7 +13,7 @@ from nemotron_backend.model.adapter_folder import FOLDER
 
 _SMOLLM2 = ModelOptions().model
 # Architectures that a folder may hold, as config.json calls them.
-_LOADABLE = ("llama", "nemotron_h", "nemotron_labs_diffusion")
+_LOADABLE = ("llama", "nemotron", "nemotron_h", "nemotron_labs_diffusion")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,7 @@ def _options(model: Model, folder: Path | None, adapter: Path | None) -> ModelOp
         model=model.id,
         checkpoint=str(folder or ""),
         adapter=str(adapter or ""),
+        template=model.fallback,
         sizes=tuple(size.name for size in model.sizes),
         decodes=model.decodes,
         is_reward=model.kind == "reward",

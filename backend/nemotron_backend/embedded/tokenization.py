@@ -22,11 +22,11 @@ class Tokenization:
         self._first_token = first_token
 
     @classmethod
-    def read(cls, folder: Path) -> "Tokenization":
-        """Load both from a folder in Hugging Face format."""
+    def read(cls, folder: Path, fallback: str = "") -> "Tokenization":
+        """Load both from a folder in Hugging Face format; `fallback` is the template where it has none."""
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         special = _special_tokens(folder)
-        source = read_source(folder)
+        source = read_source(folder) or fallback
         first = special.get("bos_token") or special.get("eos_token")
         return cls(
             tokenizer,

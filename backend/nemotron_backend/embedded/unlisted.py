@@ -1,12 +1,13 @@
 """What can be told of a checkpoint that the catalog does not list?"""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from nemotron_backend.catalog import Model, Reasoning, Size, folder_dimensions
+from nemotron_backend.catalog import Model, Reasoning, Size, ToolSyntax, folder_dimensions
 from nemotron_backend.catalog.entry import Kind, RecommendedSampling
 from nemotron_backend.embedded.chat_template import read_source
 from nemotron_backend.model.reward_config import num_outputs
@@ -14,6 +15,12 @@ from nemotron_backend.request import DECODES, PRECISIONS, Decode
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.]+")
 _UNKNOWN = Size(name="full", total_parameters=0, active_parameters=0)
+# What a template of a model that calls tools so says somewhere.
+_CALLS: Mapping[str, ToolSyntax] = {
+    "<function=": "qwen3_coder",
+    "<toolcall>": "toolcall",
+    "<|python_tag|>": "llama3_json",
+}
 
 
 class _Config(msgspec.Struct):
@@ -54,7 +61,7 @@ def entry(folder: Path, name: str) -> Model:
         context=config.max_position_embeddings,
         sampling=_sampling(_read(folder / "generation_config.json", _Generation)),
         reasoning=switch if switch.switch in template else None,
-        tools="qwen3_coder" if "<function=" in template else "",
+        tools=next((syntax for sign, syntax in _CALLS.items() if sign in template.lower()), ""),
         template="its own" if template else "none: plain text is continued",
         needs="Runs on this machine.",
         obtain="It was named with `--checkpoint`.",

@@ -26,5 +26,6 @@ async def create_chat_completion(
 ) -> Response:
     """Answer a conversation."""
     asked = await gateway.translator.chat(body)
-    form = ChatForm(offered_tools(body), is_single=body.parallel_tool_calls is False)
+    syntax = gateway.catalog.find(asked.variant.model).tools
+    form = ChatForm(offered_tools(body), syntax, is_single=body.parallel_tool_calls is False)
     return gateway.answer(request, asked, form)

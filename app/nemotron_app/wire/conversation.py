@@ -23,6 +23,7 @@ def conversation_of(
         is_thinking=reflection.is_on,
         keeps_thoughts=reflection.keeps_thoughts,
         effort=reflection.effort,
+        budget=reflection.thinking.budget if reflection.is_on else -1,
     )
 
 

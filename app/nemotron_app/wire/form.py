@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nemotron_app.wire.answer import (
     AnswerEnd,
@@ -15,7 +15,9 @@ from nemotron_app.wire.answer import (
 )
 from nemotron_app.wire.chat import ToolSpec
 from nemotron_app.wire.logprobs import chat_logprobs, text_logprobs
-from nemotron_app.wire.tool_calls import Heard, ToolCallReader, told_calls, whole_calls
+from nemotron_app.wire.tool_calls import Heard, told_calls, whole_calls
+from nemotron_app.wire.tool_syntax import CallReader, reader_of
+from nemotron_backend.catalog import ToolSyntax
 from nemotron_backend.request import CallPiece, Delta, FinishReason, Token
 
 
@@ -60,16 +62,26 @@ class Form(Protocol):
 
 
 class ChatForm:
-    """Messages. Where `tools` were offered, the text may call them; all calls are taken, or the first."""
+    """Messages. Where `tools` were offered, the text may call them; all calls are taken, or the first.
+
+    `syntax` is how the model writes calls; one without it writes none.
+    """
 
     id_prefix = "chatcmpl-"
     object = "chat.completion"
     chunk_object = "chat.completion.chunk"
 
-    def __init__(self, tools: Sequence[ToolSpec] = (), *, is_single: bool = False) -> None:
+    def __init__(
+        self,
+        tools: Sequence[ToolSpec] = (),
+        syntax: Literal[""] | ToolSyntax = "",
+        *,
+        is_single: bool = False,
+    ) -> None:
         self._tools = tools
+        self._syntax = syntax
         self._is_single = is_single
-        self._readers: dict[int, ToolCallReader] = {}
+        self._readers: dict[int, CallReader] = {}
         self._called: set[int] = set()
 
     def opening(self, index: int) -> ChatChunkChoice:
@@ -111,10 +123,10 @@ class ChatForm:
     def _hear(self, delta: Delta) -> Heard:
         if delta.calls:
             return Heard(delta.text, self._told(delta))
-        if not self._tools:
+        if not self._tools or not self._syntax:
             return Heard(text=delta.text)
         if delta.index not in self._readers:
-            self._readers[delta.index] = ToolCallReader(self._tools, is_single=self._is_single)
+            self._readers[delta.index] = reader_of(self._syntax, self._tools, is_single=self._is_single)
         reader = self._readers[delta.index]
         heard = reader.push(delta.text)
         return heard + reader.finish(is_whole=delta.finish == "stop") if delta.finish else heard

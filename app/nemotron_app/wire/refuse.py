@@ -52,6 +52,16 @@ def refuse_known(extras: Mapping[str, Any]) -> None:
         raise BadRequest(f"modalities: {_NO_AUDIO}", param="modalities", code="unsupported_field")
 
 
+def refuse_base(model: Model) -> None:
+    """Conversations with a model that only continues texts."""
+    if model.kind == "completion":
+        message = (
+            f"{model.id} is a base model: it continues texts and was not taught to converse. "
+            "Send a text as `prompt` to /v1/completions"
+        )
+        raise BadRequest(message, param="model", code="unsupported_endpoint")
+
+
 def refuse_format(body: ChatBody) -> None:
     """Anything but text."""
     if body.response_format is not None and body.response_format.type != "text":

@@ -1,6 +1,7 @@
 """How are tokens drawn, and when does the answer end, where the body leaves it open?"""
 
 import secrets
+from dataclasses import replace
 
 from nemotron_app.wire.fields import MAX_INT, GenerationBody
 from nemotron_backend.catalog import Model
@@ -32,3 +33,8 @@ def stopping_of(body: GenerationBody, limit: int) -> Stopping:
         token_ids=tuple(body.stop_token_ids or ()),
         ignore_eos=body.ignore_eos,
     )
+
+
+def with_marks(stopping: Stopping, model: Model) -> Stopping:
+    """The same for a turn of a conversation, which ends where the model begins to write the next one."""
+    return replace(stopping, strings=tuple(dict.fromkeys((*stopping.strings, *model.stops))))

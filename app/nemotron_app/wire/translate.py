@@ -13,8 +13,15 @@ from nemotron_app.wire.conversation import conversation_of
 from nemotron_app.wire.decoding import decoding_of
 from nemotron_app.wire.fields import GenerationBody, NvExt, StreamOptions
 from nemotron_app.wire.prompt_size import likely_tokens, most_tokens
-from nemotron_app.wire.refuse import refuse_format, refuse_known, refuse_legacy, refuse_seed, refuse_tools
-from nemotron_app.wire.sampling import sampling_of, stopping_of
+from nemotron_app.wire.refuse import (
+    refuse_base,
+    refuse_format,
+    refuse_known,
+    refuse_legacy,
+    refuse_seed,
+    refuse_tools,
+)
+from nemotron_app.wire.sampling import sampling_of, stopping_of, with_marks
 from nemotron_app.wire.thinking import reflection_of
 from nemotron_app.wire.tool_calls import offered_tools
 from nemotron_app.wire.variant import lacks_for, resolve
@@ -43,6 +50,7 @@ class Translator:
         refuse_format(body)
         variant = resolve(body, self._catalog, self._engine)
         model = self._catalog.find(variant.model)
+        refuse_base(model)
         refuse_tools(body, model)
         reflection = reflection_of(body, model, variant)
         conversation = conversation_of(body.messages, model, reflection, offered_tools(body))
@@ -50,7 +58,10 @@ class Translator:
         if body.top_logprobs and not body.logprobs:
             raise BadRequest("top_logprobs needs logprobs to be true", param="top_logprobs")
         asked = await self._asked(body, variant, (conversation,), top, _limit(body))
-        requests = tuple(replace(request, thinking=reflection.thinking) for request in asked.requests)
+        requests = tuple(
+            replace(request, thinking=reflection.thinking, stopping=with_marks(request.stopping, model))
+            for request in asked.requests
+        )
         return replace(asked, requests=requests, has_switch=model.reasoning is not None)
 
     async def completion(self, body: CompletionBody) -> Asked:

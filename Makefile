@@ -2,13 +2,14 @@
 #   make run     the playground on http://127.0.0.1:7860
 #   make test    format, lint, types and every test
 #   make check   format, lint and types alone
+#   make floors  how fast GPUs could run the models at best: arithmetic, no measurement
 #   make bench   measure speed; prints the tables of the README
 #   make evaluate ARGS="MODEL ..."   measure accuracy beside speed; prints the tables of the models' cards
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench evaluate services clean
+.PHONY: run test check floors bench evaluate services clean
 
 run: $(VENV)/.installed
 	$(BIN)/nemotron-playground serve $(ARGS)
@@ -20,6 +21,9 @@ check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check app backend kernels tests
 	$(BIN)/ruff check app backend kernels tests
 	$(BIN)/mypy app backend kernels tests
+
+floors: $(VENV)/.installed
+	@$(BIN)/python -m nemotron_backend.floors $(ARGS)
 
 bench: $(VENV)/.installed-bench
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(nproc)} $(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)

@@ -12,7 +12,7 @@ Close = Callable[[Tensor, Tensor, str], None]
 Poisoned = Callable[..., Tensor]
 
 
-@triton.jit
+@triton.jit  # type: ignore[untyped-decorator]
 def _double(source, target, length, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     index = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     tl.store(target + index, 2 * tl.load(source + index, mask=index < length), mask=index < length)

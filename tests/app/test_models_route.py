@@ -12,7 +12,11 @@ async def test_every_model_of_the_catalog_is_listed_the_served_ones_first(api: h
     assert answer["object"] == "list"
     assert {model["id"] for model in answer["data"]} == {model.id for model in Catalog.read().models}
     assert answer["data"][0]["id"] == "echo"
-    assert [model["id"] for model in answer["data"] if model["served"]] == ["echo", "echo-thinker"]
+    assert [model["id"] for model in answer["data"] if model["served"]] == [
+        "echo",
+        "echo-thinker",
+        "echo-reward",
+    ]
 
 
 async def test_a_served_model_lists_its_variants_and_its_engine(api: httpx.AsyncClient) -> None:

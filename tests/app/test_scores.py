@@ -157,12 +157,15 @@ async def test_scores_are_charged_as_all_else(
     response = await members.api.post(
         "/v1/scores", json={"model": "echo-reward", "answers": answers}, headers=headers
     )
+    assert response.status_code == 200, response.text
     assert len(response.text.splitlines()) == 3
     (row,) = await members.rows()
-    assert (row["variant"], row["completion_tokens"]) == (str(REWARD), 15)
-    used = await members.used(headers)
-    assert used["requests"] == 1
-    assert used["tokens"] == row["prompt_tokens"] + row["completion_tokens"] > 0
+    assert (row["status"], row["variant"], row["completion_tokens"]) == ("done", str(REWARD), 15)
+    assert row["prompt_tokens"] == 3 * len(PARIS[1]["content"])
+    assert (await members.used(headers))["tokens_per_day"] > 0
+    other = await members.key(scopes=("usage:read",))
+    refused = await members.api.post("/v1/scores", json={"model": "echo-reward"}, headers=other)
+    assert refused.status_code == 403
 
 
 def _answer(text: str) -> dict[str, str]:

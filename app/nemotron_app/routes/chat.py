@@ -11,6 +11,7 @@ from nemotron_app.wire.answer import ChatChunk, ChatCompletion
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.form import ChatForm
+from nemotron_app.wire.score_form import ScoreForm
 from nemotron_app.wire.tool_calls import offered_tools
 
 router = APIRouter()
@@ -26,6 +27,8 @@ async def create_chat_completion(
 ) -> Response:
     """Answer a conversation."""
     asked = await gateway.translator.chat(body)
+    if asked.wants_scores:
+        return gateway.answer(request, asked, ScoreForm())
     syntax = gateway.catalog.find(asked.variant.model).tools
     form = ChatForm(offered_tools(body), syntax, is_single=body.parallel_tool_calls is False)
     return gateway.answer(request, asked, form)

@@ -18,7 +18,7 @@ from nemotron_app.wire.logprobs import chat_logprobs, text_logprobs
 from nemotron_app.wire.tool_calls import Heard, told_calls, whole_calls
 from nemotron_app.wire.tool_syntax import CallReader, reader_of
 from nemotron_backend.catalog import ToolSyntax
-from nemotron_backend.request import CallPiece, Delta, FinishReason, Token
+from nemotron_backend.request import CallPiece, Delta, FinishReason, Score, Token
 
 
 @dataclass(slots=True)
@@ -30,6 +30,7 @@ class Choice:
     reasoning: list[str] = field(default_factory=list[str])
     tokens: list[Token] = field(default_factory=list[Token])
     calls: list[CallPiece] = field(default_factory=list[CallPiece])
+    scores: list[Score] = field(default_factory=list[Score])
     finish: FinishReason = "stop"
 
     def add(self, delta: Delta) -> None:
@@ -38,11 +39,12 @@ class Choice:
         self.reasoning.append(delta.reasoning)
         self.tokens.extend(delta.tokens)
         self.calls.extend(delta.calls)
+        self.scores.extend(delta.scores)
         self.finish = delta.finish or self.finish
 
 
 class Form(Protocol):
-    """One of the two shapes, for one call. `offset` is the length of a choice's text before the delta."""
+    """The shape of answers, for one call. `offset` is the length of a choice's text before the delta."""
 
     id_prefix: str
     object: str

@@ -62,6 +62,26 @@ def refuse_base(model: Model) -> None:
         raise BadRequest(message, param="model", code="unsupported_endpoint")
 
 
+def refuse_judge(model: Model) -> None:
+    """Texts to continue, by a model that only scores."""
+    if model.kind == "reward":
+        message = (
+            f"{model.id} is a reward model: it scores answers and makes no text. "
+            "Send a conversation that ends with the answer to /v1/chat/completions"
+        )
+        raise BadRequest(message, param="model", code="unsupported_endpoint")
+
+
+def refuse_words(model: Model) -> None:
+    """Answers to score, by a model that only makes some."""
+    if model.kind != "reward":
+        message = (
+            f"{model.id} is no reward model, and so scores nothing. "
+            "GET /v1/models tells which models have the kind `reward`"
+        )
+        raise BadRequest(message, param="model", code="unsupported_endpoint")
+
+
 def refuse_format(body: ChatBody) -> None:
     """Anything but text."""
     if body.response_format is not None and body.response_format.type != "text":

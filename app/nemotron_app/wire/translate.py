@@ -12,16 +12,20 @@ from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.conversation import conversation_of
 from nemotron_app.wire.decoding import decoding_of
 from nemotron_app.wire.fields import GenerationBody, NvExt, StreamOptions
+from nemotron_app.wire.judging import judged, judged_together
 from nemotron_app.wire.prompt_size import likely_tokens, most_tokens
 from nemotron_app.wire.refuse import (
     refuse_base,
     refuse_format,
+    refuse_judge,
     refuse_known,
     refuse_legacy,
     refuse_seed,
     refuse_tools,
+    refuse_words,
 )
 from nemotron_app.wire.sampling import sampling_of, stopping_of, with_marks
+from nemotron_app.wire.score_body import ScoresBody
 from nemotron_app.wire.thinking import reflection_of
 from nemotron_app.wire.tool_calls import offered_tools
 from nemotron_app.wire.variant import lacks_for, resolve
@@ -50,6 +54,8 @@ class Translator:
         refuse_format(body)
         variant = resolve(body, self._catalog, self._engine)
         model = self._catalog.find(variant.model)
+        if model.kind == "reward":
+            return judged(body, model, variant)
         refuse_base(model)
         refuse_tools(body, model)
         reflection = reflection_of(body, model, variant)
@@ -69,7 +75,32 @@ class Translator:
         refuse_known(body.extras)
         refuse_legacy(body)
         variant = resolve(body, self._catalog, self._engine)
+        refuse_judge(self._catalog.find(variant.model))
         return await self._asked(body, variant, _prompts(body), body.logprobs, body.max_tokens)
+
+    async def scores(self, body: ScoresBody) -> Asked:
+        """What a body with many answers asks. Raises as `chat` does."""
+        variant = resolve(body, self._catalog, self._engine)
+        model = self._catalog.find(variant.model)
+        refuse_words(model)
+        asked = judged_together(body, model, variant)
+        for place, request in enumerate(asked.requests):
+            await self._check_fits(request.prompt, model, place)
+        return asked
+
+    async def _check_fits(self, prompt: Prompt, model: Model, place: int) -> None:
+        """None is scored where one is too long, so that the caller can take that one out."""
+        most = most_tokens(prompt)
+        if most is not None and most <= model.context:
+            return
+        try:
+            num_tokens = len(await self._engine.tokenize(model.id, prompt))
+        except NoTokenizer:
+            return
+        if num_tokens > model.context:
+            param = f"answers[{place}].messages"
+            message = f"{param} has {num_tokens} tokens, the context of {model.id} holds {model.context}"
+            raise BadRequest(message, param=param, code="context_length_exceeded")
 
     async def _asked(
         self,

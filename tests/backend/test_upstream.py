@@ -335,7 +335,7 @@ async def test_looking_tells_which_models_are_there(make: Make) -> None:
 
 async def test_looking_again_finds_a_server_that_has_come_back(make: Make, dialect: NvidiaDialect) -> None:
     engine = make()
-    dialect.planned.append(problem(500, "on its way"))
+    dialect.planned_lists.append(problem(500, "on its way"))
     await engine.look()
     assert engine.status().state == "failed"
     assert "on its way" in engine.status().progress

@@ -37,13 +37,17 @@ NAME = "nvidia/echo"
 
 @dataclass
 class NvidiaDialect:
-    """What the server does, and what it has seen. `planned` answers come before any of its own."""
+    """What the server does, and what it has seen.
+
+    `planned` answers come before any of its own, and `planned_lists` before any list of its models.
+    """
 
     key: str = "nvapi-right"
     num_promises: int = 0
     tells_usage: bool = True
     delay: float = 0.0
     planned: list[Response] = field(default_factory=list[Response])
+    planned_lists: list[Response] = field(default_factory=list[Response])
     bodies: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     num_running: int = 0
     freed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,6 +69,8 @@ class NvidiaDialect:
     async def _models(self, request: Request) -> Response:
         if refused := self._refused(request):
             return refused
+        if self.planned_lists:
+            return self.planned_lists.pop(0)
         return JSONResponse({"object": "list", "data": [{"id": NAME, "object": "model"}]})
 
     async def _complete(self, request: Request) -> Response:
@@ -72,6 +78,8 @@ class NvidiaDialect:
         self.bodies.append(body)
         if refused := self._refused(request):
             return refused
+        if self.planned:
+            return self.planned.pop(0)
         if body["model"] != NAME:
             return PlainTextResponse("404 page not found", 404)
         if self.num_promises:
@@ -136,7 +144,7 @@ class NvidiaDialect:
         if request.headers.get("authorization") != f"Bearer {self.key}":
             said = request.headers.get("authorization", "")
             return problem(403, f"Authorization failed for {said}")
-        return self.planned.pop(0) if self.planned else None
+        return None
 
     def _promise(self, promise: str) -> Response:
         headers = {"nvcf-reqid": promise, "nvcf-status": "pending-evaluation"}

@@ -85,7 +85,9 @@ def _quantise(
     tl.store(scale_ptr + row * num_blocks + block, scale_code, mask=inside)
 
     # code = E2M1(W / (scale * scale_2)); the even column takes the low half of a byte
-    code = e2m1_code(tl.div_rn(weight, tl.broadcast_to((e4m3_value(scale_code) * scale_2)[:, :, None], weight.shape)))
+    code = e2m1_code(
+        tl.div_rn(weight, tl.broadcast_to((e4m3_value(scale_code) * scale_2)[:, :, None], weight.shape))
+    )
     even, odd = tl.split(tl.reshape(code, (BLOCK_R, BLOCK_B, 8, 2)))
     place = (row * num_blocks + block)[:, :, None] * 8 + tl.arange(0, 8)[None, None, :]
     tl.store(code_ptr + place, (even | (odd << 4)).to(tl.uint8), mask=inside[:, :, None])

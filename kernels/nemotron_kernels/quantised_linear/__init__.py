@@ -1,10 +1,16 @@
-"""A linear layer whose weight is a grid of short numbers times a scale for each output.
+"""A linear layer over a weight as a checkpoint stores it: BF16, FP8 or NVFP4.
 
-    y = (x @ values.T) * row_scale        x float32 [rows, in], values [out, in], row_scale [out]
+    linear:  y = x @ W.T             x [..., in], W [out, in] or its codes and scales, y [..., out] as x
 
-Every value must be exact in float16: codes of FP8 are, codes of NVFP4 times their block scale are, and
-bfloat16 is once a power of two has moved the largest near float16's top. The scale stays outside, so the
-product is that of the quantised weight itself and not of a rounded copy; sums are float32.
+`linear` reads the stored codes themselves: inputs of 16 bits by default (W16A16, W8A16, W4A16), or inputs
+that are first rounded to the weight's format, given the scale measured for them (W8A8, W4A4).
+
+    prepare: y = (x @ values.T) * row_scale        x float32 [rows, in], values [out, in], row_scale [out]
+
+`prepare` is for processors, which lay weights out once. Every value must be exact in float16: codes of FP8
+are, codes of NVFP4 times their block scale are, and bfloat16 is once a power of two has moved the largest
+near float16's top. The scale stays outside, so the product is that of the quantised weight itself and not of
+a rounded copy. Sums are float32 everywhere.
 """
 
 from collections.abc import Sequence
@@ -13,10 +19,20 @@ from math import prod
 import torch
 from torch import Tensor
 
-from nemotron_kernels._choice import prefers_fbgemm
-from nemotron_kernels.quantised_linear.reference import Linear, ReferenceLinear
+from nemotron_kernels._choice import prefers_fbgemm, runs_triton
+from nemotron_kernels.quantised_linear import reference
+from nemotron_kernels.quantised_linear.reference import Linear, ReferenceLinear, Weight
 
-__all__ = ["Linear", "held_bytes", "prepare"]
+__all__ = ["Linear", "Weight", "held_bytes", "linear", "prepare"]
+
+
+def linear(x: Tensor, weight: Weight, input_scale: Tensor | None = None) -> Tensor:
+    """x @ W.T for x [..., in], in the type of x. With a scale x is first rounded to the weight's format."""
+    if runs_triton(x):
+        from nemotron_kernels.quantised_linear import kernel
+
+        return kernel.linear(x, weight, input_scale)
+    return reference.linear(x, weight, input_scale)
 
 
 def prepare(values: Tensor, row_scale: Tensor | None) -> Linear:

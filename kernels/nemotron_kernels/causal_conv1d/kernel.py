@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU convolve every channel with its last tokens, for prompts and for single tokens alike?
 
 A program owns a tile of one sequence's tokens by channels. Each of the K products reads the tile anew, one

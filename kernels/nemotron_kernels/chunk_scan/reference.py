@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, unflatten
 
+from nemotron_kernels.ragged import Ragged, remembered
 from nemotron_kernels.state_space import HeadParameters, Selection
 
 
@@ -17,6 +18,23 @@ def chunk_scan(
         output, state = _scan_chunk(chunk, heads, state)
         outputs.append(output)
     return torch.cat(outputs, dim=1), state
+
+
+def chunk_scan_ragged(
+    selection: Selection, heads: HeadParameters, pool: Tensor, ragged: Ragged, chunk_size: int
+) -> Tensor:
+    """Scan every sequence from its state in `pool`, and bring that up to date."""
+    y = torch.empty_like(selection.x)
+    for sequence, (tokens, slot) in enumerate(ragged.sequences()):
+        if tokens.start == tokens.stop:
+            continue
+        one = selection.at(tokens).alone()
+        output, state = chunk_scan(one, heads, remembered(pool, slot)[None].float(), chunk_size)
+        is_kept = ragged.heads_of(sequence, y.shape[1], selection.heads_per_group)
+        y[tokens] = output[0] * is_kept[:, None]
+        if slot >= 0:
+            pool[slot, is_kept] = state[0, is_kept].to(pool.dtype)
+    return y
 
 
 def _rows(selection: Selection, rows: slice) -> Selection:

@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU sort rows by expert in one launch, the same way every time?
 
 Every expert has a program, and each counts all visits itself: that is a few kilobytes from the second-level

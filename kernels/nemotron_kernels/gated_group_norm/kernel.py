@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU gate and normalise a group of channels in one pass?
 
 A program holds one group of one row: it is read once, and no other program is needed for its mean.

@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU send rows through experts of any precision, and sum a token's in one fixed order?
 
 A product is computed as its transpose, weights times rows: a tensor core takes 64 rows of its first operand

@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU step a whole Mamba 2 layer in one launch?
 
 A program owns one group of one sequence: its heads share `b` and `c`, and the norm's mean is over just their
@@ -62,8 +63,6 @@ def _step(
     kept_heads_ptr,
     epsilon,
     heads_per_group,
-    num_channels,
-    state_size,
     stride_projected,
     stride_taps_slot,
     stride_tap,
@@ -71,6 +70,8 @@ def _step(
     TAPS: tl.constexpr,
     HAS_BIAS: tl.constexpr,
     LIMITS_HEADS: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    STATE: tl.constexpr,
     BLOCK_H: tl.constexpr,
     BLOCK_P: tl.constexpr,
     BLOCK_N: tl.constexpr,
@@ -79,34 +80,34 @@ def _step(
     sequence = tl.program_id(1).to(tl.int64)
     slot = tl.load(slots_ptr + sequence).to(tl.int64)
     place, row, entry = tl.arange(0, BLOCK_P), tl.arange(0, BLOCK_H), tl.arange(0, BLOCK_N)
-    is_place, is_entry = place < num_channels, entry < state_size
+    is_place, is_entry = place < CHANNELS, entry < STATE
     # Without a slot a sequence has no memory.
     has_place, has_entry = (
-        place < tl.where(slot >= 0, num_channels, 0),
-        entry < tl.where(slot >= 0, state_size, 0),
+        place < tl.where(slot >= 0, CHANNELS, 0),
+        entry < tl.where(slot >= 0, STATE, 0),
     )
-    inner = num_groups * heads_per_group * num_channels
+    inner = num_groups * heads_per_group * CHANNELS
     gate_ptr = projected_ptr + sequence * stride_projected
     mixed_ptr = gate_ptr + inner
-    dt_ptr = mixed_ptr + inner + 2 * num_groups * state_size
+    dt_ptr = mixed_ptr + inner + 2 * num_groups * STATE
     taps_ptr += slot * stride_taps_slot
     state_ptr += slot * stride_state_slot
     kept = heads_per_group
     if LIMITS_HEADS:
         kept = tl.load(kept_heads_ptr + sequence)
 
-    b_channel = inner + group * state_size + entry
+    b_channel = inner + group * STATE + entry
     b = _convolved(
         mixed_ptr, taps_ptr, weight_ptr, bias_ptr, b_channel, is_entry, has_entry, stride_tap, TAPS, HAS_BIAS
     )
-    c_channel = b_channel + num_groups * state_size
+    c_channel = b_channel + num_groups * STATE
     c = _convolved(
         mixed_ptr, taps_ptr, weight_ptr, bias_ptr, c_channel, is_entry, has_entry, stride_tap, TAPS, HAS_BIAS
     )
     gated = tl.zeros((BLOCK_H, BLOCK_P), tl.float32)
     for own in range(kept):
         head = group * heads_per_group + own
-        channel = head * num_channels + place
+        channel = head * CHANNELS + place
         x = _convolved(
             mixed_ptr,
             taps_ptr,
@@ -122,7 +123,7 @@ def _step(
         dt = softplus(tl.load(dt_ptr + head).to(tl.float32) + tl.load(dt_bias_ptr + head))
 
         # S = exp(dt * a) * S + dt * x (outer) b;  y = S . c + d * x
-        state_at = state_ptr + channel[:, None] * state_size + entry[None, :]
+        state_at = state_ptr + channel[:, None] * STATE + entry[None, :]
         is_state = is_place[:, None] & has_entry[None, :]
         state = tl.load(state_at, mask=is_state, other=0.0).to(tl.float32)  # [BLOCK_P, BLOCK_N]
         state = state * tl.exp(dt * tl.load(a_ptr + head)) + (dt * x)[:, None] * b[None, :]
@@ -134,8 +135,8 @@ def _step(
         gated = tl.where(row[:, None] == own, tl.where(is_place, y * silu(gate), 0.0)[None, :], gated)
 
     # out = u / sqrt(mean(u^2) + epsilon) * norm, the mean over the heads that the size has
-    mean = tl.sum(tl.sum(gated * gated, axis=1), axis=0) / tl.maximum(kept * num_channels, 1)
-    channel = (group * heads_per_group + row[:, None]) * num_channels + place[None, :]
+    mean = tl.sum(tl.sum(gated * gated, axis=1), axis=0) / tl.maximum(kept * CHANNELS, 1)
+    channel = (group * heads_per_group + row[:, None]) * CHANNELS + place[None, :]
     is_channel = (row[:, None] < heads_per_group) & is_place[None, :]
     norm = tl.load(norm_ptr + channel, mask=is_channel, other=0.0).to(tl.float32)
     tl.store(out_ptr + sequence * inner + channel, gated * tl.rsqrt(mean + epsilon) * norm, mask=is_channel)
@@ -160,9 +161,10 @@ def fused_step(
     out = torch.empty(len(slots), num_heads * num_channels, dtype=projected.dtype, device=projected.device)
     _step[(mixer.num_groups, len(slots))](
         projected, taps, taps_filter.weight.contiguous(), taps_filter.bias, heads.a, heads.d, heads.dt_bias,
-        state, mixer.norm, out, slots, kept_heads, mixer.epsilon, per_group, num_channels, state_size,
+        state, mixer.norm, out, slots, kept_heads, mixer.epsilon, per_group,
         projected.stride(0), taps.stride(0), taps.stride(1), state.stride(0),
         TAPS=taps.shape[1], HAS_BIAS=taps_filter.bias is not None, LIMITS_HEADS=kept_heads is not None,
+        CHANNELS=num_channels, STATE=state_size,
         BLOCK_H=triton.next_power_of_2(per_group), BLOCK_P=triton.next_power_of_2(num_channels),
         BLOCK_N=triton.next_power_of_2(state_size), num_warps=_WARPS,
     )  # fmt: skip
@@ -174,7 +176,7 @@ _SIGNATURE = {
     **dict.fromkeys(("a_ptr", "d_ptr", "dt_bias_ptr", "state_ptr"), "*fp32"),
     **dict.fromkeys(("slots_ptr", "kept_heads_ptr"), "*i32"),
     "epsilon": "fp32",
-    **dict.fromkeys(("heads_per_group", "num_channels", "state_size", "stride_projected"), "i32"),
+    **dict.fromkeys(("heads_per_group", "stride_projected"), "i32"),
     **dict.fromkeys(("stride_taps_slot", "stride_tap", "stride_state_slot"), "i32"),
 }
 _WHOLE = tuple(name for name, kind in _SIGNATURE.items() if kind == "i32" and name != "heads_per_group")
@@ -189,6 +191,8 @@ BUILDS = tuple(
             "HAS_BIAS": True,
             "LIMITS_HEADS": limits,
             "BLOCK_H": per_group,
+            "CHANNELS": 64,
+            "STATE": 128,
             "BLOCK_P": 64,
             "BLOCK_N": 128,
         },

@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU score every expert in float32 and choose, in two launches?
 
 The product is split along the hidden axis too, since at a few tokens the experts alone give too few programs

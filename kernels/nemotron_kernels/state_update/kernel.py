@@ -1,3 +1,4 @@
+# pyright: basic, reportArgumentType=false
 """How does a GPU step the state of every head, reading and writing it once however many tokens there are?
 
 A program holds some channels of one head of one sequence in registers while it walks through that sequence's

@@ -31,7 +31,7 @@ def ragged(lengths: list[int], slots: list[int]) -> Ragged:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
 def test_a_ragged_batch_equals_each_sequence_alone(dtype: torch.dtype, close: Close) -> None:
     torch.manual_seed(0)
-    lengths, slots, channels = [17, 0, 2, 1, 33], [3, 1, 0, -1, 5], 130
+    lengths, slots, channels = [17, 0, 2, 1], [3, 1, 0, -1], 130
     x = torch.randn(sum(lengths), 2 * channels).to(dtype)[:, channels:]
     pool, taps_filter = (
         torch.randn(6, 3, channels).to(dtype),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from nemotron_kernels import fp8, nvfp4
-from nemotron_kernels.grouped_experts import ExpertWeights, Nvfp4Experts, kernel
-from nemotron_kernels.router import Routing
+from nemotron_kernels.grouped_experts import ExpertWeights, Nvfp4Experts, grouped_experts, kernel
+from nemotron_kernels.router import Routing, RoutingRule, route
 
 Close = Callable[[Tensor, Tensor, str], None]
 Poisoned = Callable[..., Tensor]
@@ -110,3 +110,18 @@ def test_no_tokens_give_no_rows() -> None:
     maps = ExpertWeights(torch.ones(EXPERTS, 16, 16))
     routing = Routing(experts=torch.empty(0, 2, dtype=torch.int64), weights=torch.empty(0, 2))
     assert kernel.grouped_experts(torch.empty(0, 16), routing, maps, maps).shape == (0, 16)
+
+
+def test_the_environment_sends_a_layer_through_the_kernels(
+    monkeypatch: pytest.MonkeyPatch, close: Close
+) -> None:
+    torch.manual_seed(0)
+    x, router, bias = torch.randn(5, 16), torch.randn(EXPERTS, 16), torch.zeros(EXPERTS)
+    up, down = torch.randn(EXPERTS, 8, 16), torch.randn(EXPERTS, 16, 8)
+    rule = RoutingRule(num_chosen=2, num_groups=1, num_kept_groups=1, is_normalised=True, scale=2.5)
+    monkeypatch.setenv("NEMOTRON_KERNELS", "triton")
+    routing = route(x, router, bias, rule)
+    out = grouped_experts(x, routing, ExpertWeights(up), ExpertWeights(down))
+    monkeypatch.setenv("NEMOTRON_KERNELS", "reference")
+    assert torch.equal(routing.experts, route(x, router, bias, rule).experts)
+    close(out, exact(x, routing, up, down), "grouped_experts")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nemotron_kernels.causal_conv1d import Filter
-from nemotron_kernels.mamba_step import Memory, Mixer, kernel, reference
+from nemotron_kernels.mamba_step import Memory, Mixer, kernel, mamba_step, reference
 from nemotron_kernels.state_space import HeadParameters
 
 Close = Callable[[Tensor, Tensor, str], None]
@@ -63,3 +63,15 @@ def test_a_smaller_size_runs_the_first_heads_of_every_group(close: Close) -> Non
     close(out, expected.double(), "mamba_step")
     close(memory.state, exact.state.double(), "mamba_step")
     assert not out.unflatten(1, (HEADS, CHANNELS))[0, 1::2].any()
+
+
+def test_a_small_batch_takes_the_three_ops_of_its_own(monkeypatch: pytest.MonkeyPatch, close: Close) -> None:
+    projected, mixer, memory = draw(2, torch.float32, True)
+    exact = Memory(taps=memory.taps.clone(), state=memory.state.clone())
+    slots = torch.tensor([1, 3], dtype=torch.int32)
+    monkeypatch.setenv("NEMOTRON_KERNELS", "reference")
+    expected = mamba_step(projected, mixer, exact, slots)
+    monkeypatch.setenv("NEMOTRON_KERNELS", "triton")
+    close(mamba_step(projected, mixer, memory, slots), expected.double(), "mamba_step")
+    close(memory.state, exact.state.double(), "mamba_step")
+    assert torch.equal(memory.taps, exact.taps)

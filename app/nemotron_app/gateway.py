@@ -14,13 +14,18 @@ from nemotron_app.membership import Membership
 from nemotron_app.meter import Meter
 from nemotron_app.pulse import Patience, with_pulse
 from nemotron_app.record import Record, record_of
-from nemotron_app.sse import EventStream, events
+from nemotron_app.response import Responding
+from nemotron_app.sse import EventStream, Sentinel, events
 from nemotron_app.telemetry import Telemetry
-from nemotron_app.whole import Whole
+from nemotron_app.whole import Whole, collect
 from nemotron_app.wire.asked import Asked
 from nemotron_app.wire.envelope import Envelope, Maker
-from nemotron_app.wire.form import Form
+from nemotron_app.wire.form import ChatForm, Form
+from nemotron_app.wire.responses.body import ResponsesBody
+from nemotron_app.wire.responses.frame import Frame
+from nemotron_app.wire.responses.spoken import Spoken
 from nemotron_app.wire.score_body import ScoresBody
+from nemotron_app.wire.tool_calls import offered_tools
 from nemotron_app.wire.translate import Translator
 from nemotron_backend.catalog import Catalog
 from nemotron_backend.engine import Engine
@@ -50,8 +55,23 @@ class Gateway:
         envelope = Envelope(asked=asked, form=form, maker=self.maker)
         headers = _headers(asked.variant)
         if asked.stream:
-            return EventStream(events(beats, envelope, record.tally), headers)
-        return Whole(beats, envelope, record.tally, headers)
+            return EventStream(events(beats, envelope, record.tally), headers, Sentinel())
+        return Whole(lambda: collect(beats, envelope, record.tally), headers)
+
+    def respond(self, request: Request, asked: Asked, body: ResponsesBody, spoken: Spoken) -> Response:
+        """The same in the shape of OpenAI's Responses."""
+        record = record_of(request.scope)
+        _note(record, asked)
+        deltas = spoken.renamed(generate(self.engine, self.meter, asked, record))
+        beats = with_pulse(deltas, self.patience, self.drain.cut)
+        syntax = self.catalog.find(asked.variant.model).tools
+        is_single = body.parallel_tool_calls is False
+        form = ChatForm(offered_tools(spoken.chat), syntax, is_single=is_single)
+        frame = Frame(body=body, asked=asked, maker=self.maker)
+        responding, headers = Responding(frame, form, record.tally), _headers(asked.variant)
+        if asked.stream:
+            return EventStream(responding.events(beats), headers, responding)
+        return Whole(lambda: responding.whole(beats), headers)
 
     def score(self, request: Request, asked: Asked, body: ScoresBody) -> Response:
         """The scores of many answers, as they come."""

@@ -29,7 +29,7 @@ from nemotron_app.middleware.refusal import response_of
 from nemotron_app.middleware.tell_limits import TellLimits
 from nemotron_app.pulse import Patience
 from nemotron_app.record import record_of
-from nemotron_app.routes import chat, completions, documents, health, models, scores, tokens
+from nemotron_app.routes import chat, completions, documents, health, models, responses, scores, tokens
 from nemotron_app.routes.elsewhere import catch_rest
 from nemotron_app.routes.usage import usage_router
 from nemotron_app.settings import Settings
@@ -90,7 +90,7 @@ def create_app(parts: Parts) -> FastAPI:
 
 
 def _routers(parts: Parts) -> list[APIRouter]:
-    routers = [module.router for module in (chat, completions, scores, models, tokens, health)]
+    routers = [module.router for module in (chat, completions, responses, scores, models, tokens, health)]
     if parts.membership is not None:
         routers += [usage_router(parts.membership), *parts.membership.accounts.routers]
     return [*routers, catch_rest([route for router in routers for route in router.routes])]

@@ -1,17 +1,18 @@
 """How do deltas become server-sent events?
 
 The status line waits for the first delta or the first error, a bounded time, so that an error has a
-real HTTP status. After that an error is an event, and `[DONE]` ends every stream.
+real HTTP status. After that an error is an event, and `[DONE]` ends every stream of completions.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from typing import Protocol
 
 import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from nemotron_app.errors import EXPECTED, problem_of
+from nemotron_app.errors import EXPECTED, Problem, problem_of
 from nemotron_app.presence import ClientLeft, while_connected
 from nemotron_app.record import Record, record_of
 from nemotron_app.tally import Tally
@@ -86,15 +87,38 @@ def _event(content: bytes) -> bytes:
     return b"data: " + content + b"\n\n"
 
 
+class Ending(Protocol):
+    """How a stream ends: with `done` in any case, and with a failure before that if there is one."""
+
+    @property
+    def done(self) -> bytes: ...
+
+    def failure(self, problem: Problem, request_id: str) -> bytes:
+        """What tells of it."""
+        ...
+
+
+class Sentinel:
+    """The ending of completions: `[DONE]`, after an error as its envelope."""
+
+    done = DONE
+
+    def failure(self, problem: Problem, request_id: str) -> bytes:
+        return _event(msgspec.json.encode(problem.envelope(request_id)))
+
+
 class EventStream(Response):
     """Sends events while the client is there; stops making them when it is not."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, frames: AsyncGenerator[bytes, None], headers: Mapping[str, str], ending: Ending
+    ) -> None:
         super().__init__(headers={**HEADERS, **headers})
         del self.headers["content-length"]
         self._frames = frames
+        self._ending = ending
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         record = record_of(scope)
@@ -114,8 +138,8 @@ class EventStream(Response):
             except EXPECTED as error:
                 problem = problem_of(error)
                 record.late_status = problem.status
-                await _send(send, _event(msgspec.json.encode(problem.envelope(record.request_id))))
-        await send({"type": "http.response.body", "body": DONE, "more_body": False})
+                await _send(send, self._ending.failure(problem, record.request_id))
+        await send({"type": "http.response.body", "body": self._ending.done, "more_body": False})
 
 
 async def _send(send: Send, frame: bytes) -> None:

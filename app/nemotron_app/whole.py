@@ -1,6 +1,6 @@
 """How do deltas become one JSON answer?"""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 
 from starlette.responses import Response
@@ -33,21 +33,13 @@ class Whole(Response):
 
     media_type = "application/json"
 
-    def __init__(
-        self,
-        beats: AsyncGenerator[Delta | None, None],
-        envelope: Envelope,
-        tally: Tally,
-        headers: Mapping[str, str],
-    ) -> None:
+    def __init__(self, make: Callable[[], Coroutine[None, None, bytes]], headers: Mapping[str, str]) -> None:
         super().__init__(headers=headers)
-        self._beats = beats
-        self._envelope = envelope
-        self._tally = tally
+        self._make = make
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            self.body = await while_connected(receive, collect(self._beats, self._envelope, self._tally))
+            self.body = await while_connected(receive, self._make())
         except ClientLeft:
             record_of(scope).late_status = 499
             return

@@ -13,6 +13,7 @@ _ROUTES: Mapping[str, str] = {
     "/v1/models": "models:read",
     "/v1/chat/completions": "chat",
     "/v1/completions": "completions",
+    "/v1/responses": "chat",
     "/v1/scores": "chat",
     "/v1/usage": "usage:read",
 }

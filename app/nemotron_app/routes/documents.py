@@ -14,10 +14,19 @@ from nemotron_app.wire.answer import ChatChunk, ErrorAnswer, TextChunk
 from nemotron_app.wire.chat import ChatBody
 from nemotron_app.wire.completion import CompletionBody
 from nemotron_app.wire.fields import Wire
+from nemotron_app.wire.responses.answer import ResponseEvent
+from nemotron_app.wire.responses.body import ResponsesBody
 from nemotron_app.wire.score_body import ScoreLine, ScoresBody
 from nemotron_app.wire.tokens import DetokenizeBody, TokenizeBody
 
-_BODIES: tuple[type[Wire], ...] = (ChatBody, CompletionBody, ScoresBody, TokenizeBody, DetokenizeBody)
+_BODIES: tuple[type[Wire], ...] = (
+    ChatBody,
+    CompletionBody,
+    ResponsesBody,
+    ScoresBody,
+    TokenizeBody,
+    DetokenizeBody,
+)
 _REFERENCE = "#/components/schemas/{model}"
 _REASONS = {
     400: "A field is wrong; `param` names it.",
@@ -72,7 +81,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     _, bodies = models_json_schema([(body, "validation") for body in _BODIES], ref_template=_REFERENCE)
-    chunks = TypeAdapter(ChatChunk | TextChunk | ScoreLine).json_schema(ref_template=_REFERENCE)
+    chunks = TypeAdapter(ChatChunk | TextChunk | ResponseEvent | ScoreLine).json_schema(
+        ref_template=_REFERENCE
+    )
     document["components"]["schemas"] |= bodies["$defs"] | chunks["$defs"]
     _drop_unprocessable(document)
     return document

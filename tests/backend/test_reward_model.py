@@ -52,7 +52,8 @@ def _save(folder: Path, kind: Any, config: Any) -> Any:
         for parameter in network.parameters():
             torch.nn.init.normal_(parameter, std=0.3)
     network.bfloat16().save_pretrained(folder)
-    return network.float().eval()
+    # Made anew, for bfloat16() has rounded the rotations as well.
+    return kind.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def _scores(network: Network, ids: list[int]) -> Tensor:

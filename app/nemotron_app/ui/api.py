@@ -70,6 +70,12 @@ class Api:
                 async for chunk in stream:
                     yield chunk
 
+    async def scores(self, body: Mapping[str, Any], visitor: HTTPConnection) -> list[str]:
+        """A line of JSON for each answer of the body."""
+        async with self._client(await self._site.identify(visitor)) as client:
+            told = await client.post("/scores", body=dict(body), cast_to=str)
+        return told.splitlines()
+
     def _client(self, token: str = "none") -> AsyncOpenAI:
         # Loading certificates takes longer than the call when the server is on the loopback.
         is_tls = self._site.api_url.startswith("https:")

@@ -23,6 +23,7 @@ _STYLES = (
     "panel",
     "code",
     "models",
+    "score",
     "account",
     "narrow",
 )

@@ -101,6 +101,11 @@ class Model(_Seen):
         return tuple(dict(zip(FIELDS, variant.split(":")[1:], strict=True)) for variant in self.variants)
 
 
+def talking(models: Iterable[Model]) -> tuple[Model, ...]:
+    """Those that answer; reward models only judge."""
+    return tuple(model for model in models if model.kind != "reward")
+
+
 def find(models: Iterable[Model], model_id: str | None) -> Model | None:
     """The model of this id, if there is one."""
     return next((model for model in models if model.id == model_id), None)

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from nemotron_app.ui import strings
-from nemotron_app.ui.capabilities import FIELDS, PAIR, Field, Model, find
+from nemotron_app.ui.capabilities import FIELDS, PAIR, Field, Model, find, talking
 from nemotron_app.ui.changes import Changes, Values, nothing
 from nemotron_app.ui.choices import settle
 from nemotron_app.ui.controls import read
@@ -46,12 +46,12 @@ class Comparison:
         models: Sequence[Model] = values[self._widgets.memory.models]
         model = find(models, values[self._widgets.controls.model])
         if model is None or not model.is_served:
-            model = next((each for each in models if each.is_served), None)
+            model = next((each for each in talking(models) if each.is_served), None)
         if model is None:
             return nothing()
         recipe = self._recipe(values, model)
         told = {
-            "groups": [_group(each) for each in models if each.is_served],
+            "groups": [_group(each) for each in talking(models) if each.is_served],
             "lanes": [_setting(lane) for lane in lanes(model, recipe)],
             "prompt": offered(model)[0]["text"],
         }

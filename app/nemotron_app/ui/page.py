@@ -21,6 +21,7 @@ from nemotron_app.ui.markup import element
 from nemotron_app.ui.notice import pill
 from nemotron_app.ui.panel import Panel
 from nemotron_app.ui.redraw import Redraw
+from nemotron_app.ui.score import score_tab
 from nemotron_app.ui.site import Site
 from nemotron_app.ui.watch import watch_view
 from nemotron_app.ui.widgets import Chat, Export, Memory, Widgets
@@ -35,7 +36,7 @@ def build_page(site: Site) -> gr.Blocks:
     api = Api(site)
     page: gr.Blocks
     with gr.Blocks(title=strings.TITLE, analytics_enabled=False, fill_width=True) as page:
-        widgets = _layout()
+        widgets = _layout(api)
         redraw = Redraw(widgets)
         handlers = Handlers(
             dialogue=Dialogue(api, widgets, redraw),
@@ -47,7 +48,7 @@ def build_page(site: Site) -> gr.Blocks:
     return page
 
 
-def _layout() -> Widgets:
+def _layout(api: Api) -> Widgets:
     state = _header()
     memory = _memory()
     origin = gr.Textbox(visible=False)
@@ -61,6 +62,7 @@ def _layout() -> Widgets:
                 export = _export(origin)
             with gr.Column(elem_id="np-panel", scale=0, min_width=320):
                 controls = build_controls()
+        score_tab(api)
         with gr.Tab(strings.TAB_MODELS):
             gallery = gr.HTML(elem_id="np-gallery", apply_default_css=False)
         with gr.Tab(strings.TAB_KEYS):

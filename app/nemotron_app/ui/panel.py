@@ -8,7 +8,7 @@ from starlette.requests import HTTPConnection
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.api import Api, Readiness
-from nemotron_app.ui.capabilities import FIELDS, Model, find
+from nemotron_app.ui.capabilities import FIELDS, Model, find, talking
 from nemotron_app.ui.cards import gallery, glance
 from nemotron_app.ui.changes import Changes, Values, nothing
 from nemotron_app.ui.choices import choices_of, settle
@@ -48,7 +48,7 @@ class Panel:
             changes |= self._catalog(values, models)
             changes[self._widgets.clock] = gr.Timer(READY_SECONDS)
         changes |= {memory.readiness: now, self._widgets.pill: pill(now)}
-        model = find(models, values[self._widgets.controls.model]) or next(iter(models), None)
+        model = find(models, values[self._widgets.controls.model]) or next(iter(talking(models)), None)
         return changes | self._gate(now, model)
 
     def choose_model(self, values: Values) -> Changes:
@@ -94,11 +94,11 @@ class Panel:
         """The whole panel, with what was chosen before kept where it still exists."""
         memory, controls = self._widgets.memory, self._widgets.controls
         kept = find(models, values[controls.model])
-        model = kept or next(iter(models), None)
+        model = kept or next(iter(talking(models)), None)
         changes: Changes = {memory.models: tuple(models), self._widgets.gallery: gallery(models)}
         if model is None:
             return changes
-        listed = [(_label(each), each.id) for each in models]
+        listed = [(_label(each), each.id) for each in talking(models)]
         changes[controls.model] = gr.Dropdown(choices=listed, value=model.id)
         if kept is None:
             return changes | self._choose(models, model, values)

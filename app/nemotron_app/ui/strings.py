@@ -9,6 +9,7 @@ TITLE = "Nemotron Playground"
 TAGLINE = "One endpoint. Every size, precision and decode mode, per request."
 
 TAB_PLAYGROUND = "Playground"
+TAB_SCORE = "Score"
 TAB_MODELS = "Models"
 TAB_KEYS = "Keys"
 TAB_USAGE = "Usage"
@@ -283,3 +284,29 @@ TROUBLES_BY_STATUS: Mapping[int, tuple[str, str]] = {
 }
 REQUEST_ID = "Request {id}"
 MODELS_UNREADABLE = "The list of models could not be read"
+
+# The page of scores.
+SCORE = "Score"
+SCORE_INTRO = (
+    "A reward model reads a question with an answer and says how good the answer is. Its scores are an "
+    "opinion, and compare answers to the same question only."
+)
+SCORE_MODEL = "Reward model"
+SCORE_QUESTION = "Question"
+SCORE_ANSWER = "Answer {number}"
+SCORE_BEST = "highest"
+SCORE_CAPTION = (
+    "Attributes usually lie between 0 and 4, which is a full bar. The reward is their sum with NVIDIA's "
+    "weights."
+)
+SCORE_MISSING = "Write the question and at least one answer to it."
+SCORE_NONE = "No reward model is served here. The list of models says what each needs."
+SCORE_FAILED = "The answers could not be scored."
+SCORE_NAMES = {
+    "helpfulness": "Helpfulness",
+    "correctness": "Correctness",
+    "coherence": "Coherence",
+    "complexity": "Complexity",
+    "verbosity": "Verbosity",
+    "reward": "Reward",
+}

@@ -25,7 +25,7 @@ from nemotron_backend.rewards import ATTRIBUTES
 
 _SEED = 2032
 _RATE = 3e-3
-_TOKENS = 4096
+_TOKENS = 2048
 _EVERY = 100
 _STEPS = 3000
 # What the second level asks cannot be checked at one glance by so small a network.

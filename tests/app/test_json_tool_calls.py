@@ -1,6 +1,7 @@
 """Do calls that models write as JSON come out of an answer, and only those?"""
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ def test_the_first_call_may_be_the_only_one_that_is_wanted(text: str) -> None:
 @example(text=BARE, places=[1, 2, 30])
 def test_pieces_say_the_same_as_the_whole(text: str, places: list[int]) -> None:
     cuts = [0, *sorted(min(place, len(text)) for place in places), len(text)]
-    pieces = [text[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [text[begin:end] for begin, end in pairwise(cuts)]
     for syntax in ("toolcall", "llama3_json"):
         assert hear(syntax, *pieces) == hear(syntax, text)
 

@@ -41,7 +41,8 @@ async def api(serve: Any, engine: Any) -> httpx.AsyncClient:
 
 
 def chat(model: str, **fields: Any) -> dict[str, Any]:
-    return {"model": model, "messages": [{"role": "user", "content": "Rain?"}], **fields}
+    messages = [{"role": "user", "content": "Rain?"}]
+    return {"model": model, "messages": messages, "max_tokens": 90, **fields}
 
 
 @pytest.mark.parametrize("model", BASES)

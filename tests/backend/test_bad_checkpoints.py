@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_family import TINY
 from torch import Tensor
 
+from nemotron_backend.catalog import Catalog
 from nemotron_backend.embedded.loading import StartError, load
 from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.model.architecture import open_checkpoint
@@ -49,7 +51,7 @@ class Kind:
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
-@pytest.fixture(params=["llama", "nemotron_labs_diffusion", "nemotron_h"])
+@pytest.fixture(params=["llama", "nemotron", "nemotron_labs_diffusion", "nemotron_h"])
 def kind(
     request: pytest.FixtureRequest,
     tiny_checkpoint: Path,
@@ -61,6 +63,9 @@ def kind(
         case "llama":
             folder = copytree(tiny_checkpoint, tmp_path / "llama")
             return Kind(folder, "model.layers.1.mlp.up_proj.weight", "intermediate_size")
+        case "nemotron":
+            TINY["nemotron"].write(Catalog.read().find("minitron-8b-base"), tmp_path / "nemotron")
+            return Kind(tmp_path / "nemotron", "model.layers.1.mlp.up_proj.weight", "intermediate_size")
         case "nemotron_labs_diffusion":
             folder = copytree(tri_mode_folder, tmp_path / "diffusion")
             return Kind(folder, "encoder.layers.1.mlp.up_proj.weight", "intermediate_size")

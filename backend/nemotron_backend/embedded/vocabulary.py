@@ -13,6 +13,9 @@ _REMEDY = (
     "Put tokenizer.json, tokenizer_config.json and the chat template of the checkpoint beside its weights."
 )
 
+# What begins and ends a call of a tool is said to whoever reads the answer, though tokenizers may mark it.
+_SPOKEN = frozenset(("<tool_call>", "</tool_call>", "<toolcall>", "</toolcall>", "<|python_tag|>"))
+
 
 class UnknownDecoder(ValueError):
     """The tokenizer turns pieces into text in a way that is not known here."""
@@ -37,7 +40,7 @@ class Vocabulary:
         pieces |= {token_id: to_bytes(text) for token_id, text in texts.items() if token_id not in pieces}
         return cls(
             pieces=tuple(pieces.get(token_id, b"") for token_id in range(max(pieces) + 1)),
-            special=frozenset(token["id"] for token in added if token["special"]),
+            special=frozenset(t["id"] for t in added if t["special"] and t["content"] not in _SPOKEN),
             ends=frozenset(_end_ids(folder, {token["content"]: token["id"] for token in added})),
         )
 

@@ -28,8 +28,9 @@ def frequencies(config: LlamaConfig) -> Tensor:
 
 def pair(weight: Tensor, head_dim: int, rotary_dim: int) -> Tensor:
     """Reorder the rows of a query or key projection so that pairs stand side by side."""
-    turned, kept = weight.view(-1, head_dim, weight.shape[-1]).tensor_split((rotary_dim,), dim=1)
-    halves = turned.unflatten(1, (2, rotary_dim // 2))
+    inputs = weight.shape[-1]
+    turned, kept = weight.view(-1, head_dim, inputs).tensor_split((rotary_dim,), dim=1)
+    halves = turned.reshape(-1, 2, rotary_dim // 2, inputs)
     return torch.cat((halves.transpose(1, 2).flatten(1, 2), kept), dim=1).view(weight.shape)
 
 

@@ -26,7 +26,7 @@ _LEFT = tl.constexpr(LEFT)
 
 
 def launch(call: Call, x: Tensor, weight: Nvfp4Weight) -> None:
-    pairs = _pairs(x)
+    pairs = pairs_of(x)
     _multiply[call.grid](
         pair_ptr=pairs,
         code_ptr=weight.weight,
@@ -45,7 +45,7 @@ def _step(call: Call, scales: Tensor) -> int:
     return call.step if scales.stride(0) % 4 == 0 else 16
 
 
-def _pairs(x: Tensor) -> Tensor:
+def pairs_of(x: Tensor) -> Tensor:
     """Two numbers as one integer; a slice that begins or steps at odd places is copied."""
     if x.stride(0) % 2 or x.storage_offset() % 2:
         x = x.contiguous()
@@ -53,7 +53,7 @@ def _pairs(x: Tensor) -> Tensor:
 
 
 @triton.jit
-def _halves(pairs, KIND: tl.constexpr):
+def halves(pairs, KIND: tl.constexpr):
     """The even columns' numbers, in the low half, and the odd ones'."""
     if KIND == "f32":
         even, odd = (pairs & 0xFFFFFFFF).to(tl.uint32), (pairs >> 32).to(tl.int32)
@@ -65,7 +65,7 @@ def _halves(pairs, KIND: tl.constexpr):
 
 
 @triton.jit
-def _scaled_codes(codes, scales, KIND: tl.constexpr, INTERPRETED: tl.constexpr):
+def scaled_codes(codes, scales, KIND: tl.constexpr, INTERPRETED: tl.constexpr):
     """Codes times block scales times 2^-8, of the even and of the odd columns, [BLOCK_R, BLOCK_C / 2]."""
     if INTERPRETED or KIND == "f32":
         factors = _spread(e4m3_value(scales) * (1.0 / _LEFT), codes)
@@ -120,8 +120,8 @@ def _multiply(
         pairs = tl.load(pair_at + pairs_before, mask=is_input, other=0)
         codes = tl.load(code_at + pairs_before, mask=is_code, other=0)
         scales = tl.load(scale_at + blocks_before, mask=is_scale, other=0)
-        even, odd = _scaled_codes(codes, scales, KIND, INTERPRETED)
-        x_even, x_odd = _halves(pairs, KIND)
+        even, odd = scaled_codes(codes, scales, KIND, INTERPRETED)
+        x_even, x_odd = halves(pairs, KIND)
         if INTERPRETED:  # its bfloat16 product is wrong
             x_even, x_odd = x_even.to(tl.float32), x_odd.to(tl.float32)
         total = tl.dot(even, x_even, total, input_precision="ieee")

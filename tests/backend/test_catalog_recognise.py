@@ -118,6 +118,19 @@ def test_what_the_catalog_does_not_list_gets_an_entry_by_its_files(save: Save) -
     assert model.sampling.temperature == 0.6
 
 
+@pytest.mark.parametrize(
+    ("template", "tools", "stops"),
+    [("<extra_id_1>User <toolcall>", "toolcall", ("<extra_id_1>",)), ("<|python_tag|>", "llama3_json", ())],
+)
+def test_a_template_tells_how_calls_are_written_and_turns_end(
+    save: Save, template: str, tools: str, stops: tuple[str, ...]
+) -> None:
+    folder = save(NANO | {"hidden_size": 2560})
+    (folder / "chat_template.jinja").write_text(template, "utf-8")
+    model = shelve([folder], CATALOG).catalog.find("some-folder")
+    assert (model.tools, model.stops) == (tools, stops)
+
+
 def test_an_unreadable_config_still_gets_an_entry_so_that_loading_can_tell_why(save: Save) -> None:
     folder = save({})
     (folder / "config.json").write_text("{", "utf-8")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from nemotron_backend.embedded import sequence as answering
 from nemotron_backend.embedded.cache_memory import bytes_of, common_length
 from nemotron_backend.embedded.core import Core
 from nemotron_backend.embedded.messages import Emitted, Refused, Submit
@@ -421,6 +422,13 @@ def test_an_end_token_ends_the_answer_unless_it_is_ignored(ignore_eos: bool) -> 
     assert last.usage is not None
     assert (last.finish, last.usage.completion_tokens) == (("length", 4) if ignore_eos else ("stop", 1))
     assert driver.ids(1) == ([0] * 4 if ignore_eos else [])
+
+
+def test_a_mark_that_spells_a_stop_string_ends_the_answer() -> None:
+    vocabulary = replace(_VOCABULARY, pieces=(*_VOCABULARY.pieces, b"<mark>"), special=frozenset({32}))
+    stopping = Stopping(max_tokens=4, strings=("<mark>",), token_ids=(), ignore_eos=False)
+    assert answering.Sequence(_submit(1, [5], stopping=stopping), 0, vocabulary).ends(32)
+    assert not answering.Sequence(_submit(1, [5], stopping=_stopping(4)), 0, vocabulary).ends(32)
 
 
 def test_a_stop_id_ends_the_answer_and_is_not_shown() -> None:

@@ -151,10 +151,9 @@ class Sequence:
 
     def _is_stop_mark(self, token_id: int) -> bool:
         """Whether the token spells a stop string; as a mark it has no text that could be searched."""
-        vocabulary = self._vocabulary
-        return (
-            token_id in vocabulary.special and vocabulary.bytes_of(token_id).decode() in self.stopping.strings
-        )
+        if self._thoughts.are_open or token_id not in self._vocabulary.special:
+            return False
+        return self._vocabulary.bytes_of(token_id).decode() in self.stopping.strings
 
     def service_seconds(self, now: float) -> float:
         """How long the sequence has been served."""

@@ -15,6 +15,8 @@ from nemotron_backend.request import DECODES, PRECISIONS, Decode
 
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.]+")
 _UNKNOWN = Size(name="full", total_parameters=0, active_parameters=0)
+# What begins the next turn in templates that end none.
+_NEXT_TURN = "<extra_id_1>"
 # What a template of a model that calls tools so says somewhere.
 _CALLS: Mapping[str, ToolSyntax] = {
     "<function=": "qwen3_coder",
@@ -62,6 +64,7 @@ def entry(folder: Path, name: str) -> Model:
         sampling=_sampling(_read(folder / "generation_config.json", _Generation)),
         reasoning=switch if switch.switch in template else None,
         tools=next((syntax for sign, syntax in _CALLS.items() if sign in template.lower()), ""),
+        stops=(_NEXT_TURN,) if _NEXT_TURN in template else (),
         template="its own" if template else "none: plain text is continued",
         needs="Runs on this machine.",
         obtain="It was named with `--checkpoint`.",

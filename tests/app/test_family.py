@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import torch
-from tiny_family import TINY, VOCABULARY
+from tiny_family import TINY, VOCABULARY, scores
 
 from nemotron_backend.catalog import Catalog, Model
 from nemotron_backend.embedded.engine import EmbeddedEngine
@@ -21,6 +21,7 @@ from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.model.architecture import open_checkpoint
 from nemotron_backend.model.network import Batch, Network, Segment
 from nemotron_backend.request import Decode
+from nemotron_backend.rewards import ATTRIBUTES
 
 CATALOG = Catalog.read()
 # What this test has no checkpoint for says so in the table, and why.
@@ -28,7 +29,9 @@ WITHOUT = {
     "echo": "repeats what it is told",
     "nemotron_labs_diffusion_vlm": "pictures are not read here",
 }
-MODELS = [model for model in CATALOG.models if model.kind != "reward" and model.model_type not in WITHOUT]
+MODELS = [model for model in CATALOG.models if model.model_type not in WITHOUT]
+JUDGES = [model for model in MODELS if model.kind == "reward"]
+QUESTION = {"role": "user", "content": "the fox"}
 PROMPT = [3, 17, 250, 99, 1, 44, 44, 180, 7]
 
 
@@ -85,18 +88,18 @@ def _table(rows: dict[str, Row]) -> Iterator[str]:
             row = rows[model.id]
             yield f"{what} embedded | {row.reference} | {row.difference:.0e} | {', '.join(row.answered)} |"
         else:
-            yield f"{what} – | – | – | {WITHOUT.get(model.model_type, 'scores, does not answer')} |"
+            yield f"{what} – | – | – | {WITHOUT[model.model_type]} |"
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
 def test_logits_are_those_of_another_implementation(family: Family, model: Model) -> None:
     tiny, folder, row = TINY[model.model_type], family.folders[model.id], family.rows[model.id]
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_checkpoint(folder, is_reward=model.kind == "reward")
     row.reference = tiny.reference
     assert checkpoint.sizes == tuple(size.name for size in model.sizes)
     for size in checkpoint.sizes:
         ours = _logits(checkpoint.network(size, "bf16", "packed"))
-        theirs = tiny.logits(folder, size, PROMPT)
+        theirs = scores(model, folder, PROMPT) if model in JUDGES else tiny.logits(folder, size, PROMPT)
         row.difference = max(row.difference, float((ours - theirs).abs().max() / theirs.std()))
     assert row.difference < 2e-4
 
@@ -128,6 +131,7 @@ async def api(family: Family, serve: Any) -> httpx.AsyncClient:
             sizes=tuple(size.name for size in model.sizes),
             precisions=("bf16",),
             decodes=model.decodes,
+            is_reward=model in JUDGES,
         )
         for model in MODELS
     )
@@ -140,13 +144,25 @@ async def api(family: Family, serve: Any) -> httpx.AsyncClient:
 
 
 async def test_every_model_answers_in_each_of_its_modes(api: httpx.AsyncClient, family: Family) -> None:
-    for model in MODELS:
+    for model in (model for model in MODELS if model not in JUDGES):
         texts: dict[Decode, str] = {}
         for decode in model.decodes:
             texts[decode] = await _answer(api, model, decode)
             family.rows[model.id].answered.append(decode)
         # Greedy drafts change how fast an answer comes, and nothing in it.
         assert texts.get("self-speculation") in (None, texts["autoregressive"]), model.id
+
+
+async def test_every_reward_model_scores(api: httpx.AsyncClient, family: Family) -> None:
+    for model in JUDGES:
+        messages = [QUESTION, {"role": "assistant", "content": "jumps over the lazy dog"}]
+        response = await api.post("/v1/chat/completions", json={"model": model.id, "messages": messages})
+        assert response.status_code == 200, (model.id, response.text)
+        (choice,) = response.json()["choices"]
+        content = choice["logprobs"]["content"]
+        names = ATTRIBUTES if model.sizes[0].dimensions and model.sizes[0].dimensions.outputs else ("reward",)
+        assert tuple(item["token"] for item in content) == names
+        family.rows[model.id].answered.append("scores")
 
 
 async def _answer(api: httpx.AsyncClient, model: Model, decode: Decode) -> str:
@@ -157,7 +173,7 @@ async def _answer(api: httpx.AsyncClient, model: Model, decode: Decode) -> str:
         "temperature": 0,
         "max_tokens": 8,
         "ignore_eos": True,
-        **({"messages": [{"role": "user", "content": "the fox"}]} if is_chat else {"prompt": "the fox"}),
+        **({"messages": [QUESTION]} if is_chat else {"prompt": "the fox"}),
     }
     response = await api.post("/v1/chat/completions" if is_chat else "/v1/completions", json=body)
     assert response.status_code == 200, (model.id, response.text)

@@ -19,11 +19,14 @@ from transformers import (
 )
 
 from nemotron_backend.catalog import Catalog, recognise
+from nemotron_backend.embedded.chat_template import ChatTemplate
 from nemotron_backend.embedded.shelf import shelve
 from nemotron_backend.model.architecture import open_checkpoint
 from nemotron_backend.model.errors import UnsupportedConfig
 from nemotron_backend.model.network import Batch, Network, Segment
+from nemotron_backend.request import Conversation, Message
 from nemotron_backend.rewards import ATTRIBUTES
+from nemotron_backend.templates import built_in
 
 SHAPE: Mapping[str, Any] = {
     "vocab_size": 50,
@@ -150,3 +153,18 @@ def test_the_name_of_the_repository_tells_a_reward_model_from_its_twin(
     found = recognise(tmp_path / name, Catalog.read())
     assert found is not None
     assert found.id == model
+
+
+def test_nemotron_4s_scores_are_read_at_the_mark_behind_the_answer() -> None:
+    conversation = Conversation(
+        messages=(
+            Message(role="user", content="What is the capital of France?"),
+            Message(role="assistant", content="Paris."),
+        ),
+        is_finished=True,
+    )
+    written = ChatTemplate(built_in("steerlm-reward"), {}).render(conversation)
+    assert written == (
+        "<extra_id_0>System\n\n\n<extra_id_1>User\nWhat is the capital of France?\n"
+        "<extra_id_1>Assistant\nParis.\n<extra_id_2>"
+    )

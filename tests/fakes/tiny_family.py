@@ -20,12 +20,14 @@ from transformers import (
     LlamaForCausalLM,
     NemotronConfig,
     NemotronForCausalLM,
+    NemotronForSequenceClassification,
 )
 
 from nemotron_backend.catalog import Model
 from nemotron_backend.catalog.dimensions import Dimensions
 from nemotron_backend.model.extract import extract
 from nemotron_backend.recipes.trimode.network import CONFIG, TriMode
+from nemotron_backend.rewards import ATTRIBUTES
 
 VOCABULARY = 320
 _LLAMA3 = {
@@ -57,6 +59,9 @@ def _llama(model: Model, folder: Path) -> None:
 
 def _nemotron(model: Model, folder: Path) -> None:
     fields = _dense(model)
+    if outputs := _dimensions(model).outputs:
+        _save(NemotronForSequenceClassification(NemotronConfig(**fields, num_labels=outputs)), folder)
+        return
     _save(NemotronForCausalLM(NemotronConfig(**fields)), folder)
     # Of NVIDIA's own files some call the width of a head kv_channels.
     if model.id == "nemotron-mini-4b-instruct":
@@ -142,6 +147,17 @@ def _of_transformers(folder: Path, size: str, ids: Sequence[int]) -> Tensor:
     with torch.inference_mode():
         logits: Tensor = model(torch.tensor([ids])).logits[0]
     return logits
+
+
+def scores(model: Model, folder: Path, ids: Sequence[int]) -> Tensor:
+    """A reward model's scores behind every token [tokens, attributes], as transformers computes them."""
+    if not _dimensions(model).outputs:
+        return _of_transformers(folder, "full", ids)[:, :1]
+    network: Any = NemotronForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    with torch.inference_mode():
+        # The class itself tells those of the last token alone.
+        outputs: Tensor = network.score(network.model(torch.tensor([ids])).last_hidden_state)[0]
+    return outputs[:, -len(ATTRIBUTES) :]
 
 
 def _of_training(folder: Path, size: str, ids: Sequence[int]) -> Tensor:

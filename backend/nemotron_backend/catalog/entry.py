@@ -9,7 +9,7 @@ from nemotron_backend.request import DECODES, PRECISIONS, Decode, Precision
 Kind = Literal["chat", "completion", "reward"]
 Format = Literal["huggingface", "nemo"]
 ToolSyntax = Literal["qwen3_coder", "toolcall", "llama3_json"]
-Fallback = Literal["nemotron3", "nemotron3-ultra", "steerlm", "llama3"]
+Fallback = Literal["nemotron3", "nemotron3-ultra", "steerlm", "steerlm-reward", "llama3"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

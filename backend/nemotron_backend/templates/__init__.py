@@ -14,6 +14,7 @@ _FILES: Mapping[Fallback, str] = {
     "nemotron3": _NEMOTRON3,
     "nemotron3-ultra": _NEMOTRON3,
     "steerlm": "templates/steerlm.jinja",
+    "steerlm-reward": "templates/steerlm.jinja",
     "llama3": "templates/llama3.jinja",
 }
 # What the released models read besides, and where they differ.
@@ -21,6 +22,8 @@ _HINTS = "{%- set has_hints = true -%}"
 _SETTINGS: Mapping[Fallback, str] = {
     "nemotron3": _HINTS,
     "nemotron3-ultra": f"{_HINTS}{{%- set behind_thoughts = '' -%}}",
+    # Scores are read at the mark behind which labels stood when it was taught.
+    "steerlm-reward": "{%- set end_of_answer = '<extra_id_2>' -%}",
 }
 
 

@@ -16,7 +16,7 @@ FORMATS = ["bf16", "fp8", "nvfp4"]
 @pytest.mark.parametrize("stored", FORMATS)
 def test_a_prefix_computes_what_a_sliced_weight_would(stored: str) -> None:
     weight, x = _stored(stored, 40, 64), _random(3, 64)
-    found = elastic_linear(x, weight, 24, 32)
+    found = elastic_linear(x, weight, (24, 32))
     torch.testing.assert_close(found, x[:, :32] @ _values(weight)[:24, :32].T)
 
 
@@ -35,7 +35,7 @@ def test_tokens_of_all_sizes_compute_what_each_would_alone(stored: str) -> None:
     sizes = [(40, 64), (24, 32), (0, 64), (24, 32), (16, 48)]
     found = mixed_linear(x, weight, torch.tensor(sizes, dtype=torch.int32))
     for token, (rows, columns) in enumerate(sizes):
-        alone = elastic_linear(x[token : token + 1], weight, rows, columns)[0]
+        alone = elastic_linear(x[token : token + 1], weight, (rows, columns))[0]
         torch.testing.assert_close(found[token, :rows], alone)
         assert found[token, rows:].eq(0).all()
 

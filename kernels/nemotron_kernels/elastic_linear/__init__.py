@@ -20,16 +20,30 @@ __all__ = ["elastic_linear", "mixed_linear", "prefix"]
 
 
 def elastic_linear(
-    x: Tensor, weight: Weight, rows: int, columns: int, input_scale: Tensor | None = None
+    x: Tensor,
+    weight: Weight,
+    size: tuple[int, int],
+    input_scale: Tensor | None = None,
+    *,
+    out: Tensor | None = None,
 ) -> Tensor:
-    """The first `rows` outputs from the first `columns` inputs."""
-    return linear(x[..., :columns], prefix(weight, rows, columns), input_scale)
+    """A size's first outputs from its first inputs: `size` is (rows, columns)."""
+    rows, columns = size
+    return linear(x[..., :columns], prefix(weight, rows, columns), input_scale, out=out)
 
 
-def mixed_linear(x: Tensor, weight: Weight, limits: Tensor, input_scale: Tensor | None = None) -> Tensor:
+def mixed_linear(
+    x: Tensor,
+    weight: Weight,
+    limits: Tensor,
+    input_scale: Tensor | None = None,
+    *,
+    out: Tensor | None = None,
+) -> Tensor:
     """Each token of x [tokens, in] under its own limits, int32 [tokens, 2]: its rows and columns."""
     if runs_triton(x):
         from nemotron_kernels.elastic_linear import kernel
 
-        return kernel.mixed_linear(x, weight, limits, input_scale)
-    return reference.mixed_linear(x, weight, limits, input_scale)
+        return kernel.mixed_linear(x, weight, limits, input_scale, out=out)
+    result = reference.mixed_linear(x, weight, limits, input_scale)
+    return result if out is None else out.copy_(result)

@@ -26,13 +26,16 @@ from nemotron_kernels.quantised_linear.reference import Linear, ReferenceLinear,
 __all__ = ["Linear", "Weight", "held_bytes", "linear", "prepare"]
 
 
-def linear(x: Tensor, weight: Weight, input_scale: Tensor | None = None) -> Tensor:
+def linear(
+    x: Tensor, weight: Weight, input_scale: Tensor | None = None, *, out: Tensor | None = None
+) -> Tensor:
     """x @ W.T for x [..., in], in the type of x. With a scale x is first rounded to the weight's format."""
     if runs_triton(x):
         from nemotron_kernels.quantised_linear import kernel
 
-        return kernel.linear(x, weight, input_scale)
-    return reference.linear(x, weight, input_scale)
+        return kernel.linear(x, weight, input_scale, out=out)
+    result = reference.linear(x, weight, input_scale)
+    return result if out is None else out.copy_(result)
 
 
 def prepare(values: Tensor, row_scale: Tensor | None) -> Linear:

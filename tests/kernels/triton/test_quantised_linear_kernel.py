@@ -13,14 +13,14 @@ from torch import Tensor
 
 from nemotron_kernels import fp8, nvfp4
 from nemotron_kernels.fp8 import Fp8Weight
-from nemotron_kernels.quantised_linear import Weight, kernel, reference
+from nemotron_kernels.quantised_linear import Weight, kernel, linear, reference
 from nemotron_kernels.quantised_linear.tile.shape import Tile
 
 Poisoned = Callable[..., Tensor]
 Close = Callable[[Tensor, Tensor, str], None]
 
 SMALL = Tile(16, 32, 32)
-SPLIT = Tile(16, 32, 32, splits=3)
+SPLIT = Tile(16, 64, 64, splits=2)
 
 
 def test_bfloat16_weights_in_a_slice_of_odd_shape(poisoned: Poisoned, close: Close) -> None:
@@ -72,6 +72,16 @@ def test_several_tiles_of_tokens(close: Close) -> None:
 
 def test_no_tokens_give_no_rows() -> None:
     assert kernel.linear(torch.ones(0, 32), fp8.quantise(_random(8, 32))).shape == (0, 8)
+
+
+@pytest.mark.parametrize("implementation", ["triton", "reference"])
+def test_the_environment_chooses_who_computes(
+    implementation: str, poisoned: Poisoned, close: Close, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEMOTRON_KERNELS", implementation)
+    weight, x, scale, out = fp8.quantise(_random(9, 32)), _random(2, 32), torch.tensor(0.01), poisoned((2, 9))
+    assert linear(x, weight, scale, out=out) is out
+    close(out, _exact(fp8.dequantise(fp8.quantise(x, scale)), weight), "linear")
 
 
 def _exact(x: Tensor, weight: Weight) -> Tensor:

@@ -1,6 +1,5 @@
 """What is the same for every kernel of a linear layer?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +25,11 @@ class Call:
 
     @property
     def step(self) -> int:
-        """How many columns may be read without asking whether they exist; real layers have multiples of 64."""
+        """How many columns are there or not there together; real layers have multiples of 64."""
         return next(step for step in (64, 16, 1) if self.num_columns % step == 0)
 
     @property
-    def arguments(self) -> Mapping[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         _, num_tokens, num_rows = self.target.shape
         blocks = -(-self.num_columns // self.tile.columns)
         return {

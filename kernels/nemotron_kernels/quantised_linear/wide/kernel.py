@@ -69,13 +69,17 @@ def _multiply(
         start = step * BLOCK_C
         x = tl.load(x_at + start, mask=(column + start)[:, None] < (units * UNIT)[None, :], other=0.0)
         inside = (row[:, None] < num_rows) & ((column + start)[None, :] < num_read * STEP)
-        if weight_ptr.dtype.element_ty == tl.uint8:
-            weight = e4m3_value(tl.load(weight_at + start, mask=inside, other=0)).to(x.dtype)
-        else:
-            weight = tl.load(weight_at + start, mask=inside, other=0.0).to(x.dtype)
+        weight = tl.load(weight_at + start, mask=inside, other=0.0)
+        if weight.dtype == tl.uint8:
+            weight = e4m3_value(weight)
+        elif weight.dtype != x.dtype:
+            # Straight to bfloat16 the compiler converts one number at a time, at an eighth of the rate.
+            weight = weight.to(tl.float32)
+        weight = weight.to(x.dtype)
         if INTERPRETED:  # its bfloat16 product is wrong
             weight, x = weight.to(tl.float32), x.to(tl.float32)
-        total = tl.dot(weight, x, total, input_precision="ieee")
+        # Hopper sums FP8 products to some 14 bits; each block's sum is added in float32 instead.
+        total = tl.dot(weight, x, total, input_precision="ieee", max_num_imprecise_acc=BLOCK_C)
     if HAS_SCALE:
         total *= tl.load(scale_ptr)
     if HAS_INPUT_SCALE:

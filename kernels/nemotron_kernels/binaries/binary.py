@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+REFUSED = "does not compile"
+"""How the place of a binary begins where the compiler refused."""
+
 # Products of tensor cores: Ampere's and Hopper's families, then those of the two Blackwells.
 _TENSOR_CORE = re.compile(r"(H|I|Q|O|D|B)?MMA|(H|I|Q|O)GMMA|UTC(H|I|Q|O)MMA")
 _LOCAL_MEMORY = {"LDL", "STL"}

@@ -13,7 +13,7 @@ from triton.compiler.errors import CompilationError
 from triton.runtime.errors import PTXASError
 
 from nemotron_kernels._build import Build, Target
-from nemotron_kernels.binaries.binary import Binary, read
+from nemotron_kernels.binaries.binary import REFUSED, Binary, read
 
 _WARP = 32
 _ALIGNED = [["tt.divisibility", 16]]
@@ -24,7 +24,7 @@ def compile_for(build: Build, target: Target) -> Binary | str:
     try:
         return _compiled(build, target)
     except (CompilationError, PTXASError) as refused:
-        return f"does not compile: {refused}"
+        return f"{REFUSED}: {refused}"
 
 
 def _compiled(build: Build, target: Target) -> Binary:

@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from nemotron_kernels._build import TARGETS, Build, Target
 from nemotron_kernels.binaries.binary import Binary
 from nemotron_kernels.binaries.compilation import compile_for
-from nemotron_kernels.binaries.found import builds_of, op_of
+from nemotron_kernels.binaries.found import builds_of, name_of
 from nemotron_kernels.binaries.table import Row
 
 _Cells = dict[Target, "Future[Binary | str] | str"]
@@ -22,7 +22,7 @@ def compile_every(modules: Sequence[str], num_jobs: int | None) -> Iterator[tupl
         named = [(module, build) for module in modules for build in builds_of(module)]
         begun = [(module, build, _begin(pool, module, build)) for module, build in named]
         for module, build, cells in begun:
-            yield f"{op_of(module)}/{build.name}", build, _row(cells)
+            yield name_of(module, build), build, _row(cells)
 
 
 def _begin(pool: Executor, module: str, build: Build) -> _Cells:

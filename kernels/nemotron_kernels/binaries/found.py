@@ -24,6 +24,12 @@ def builds_of(module: str) -> tuple[Build, ...]:
     return builds
 
 
+def name_of(module: str, build: Build) -> str:
+    """`state_update/float32`, without the op's name again."""
+    op = op_of(module)
+    return f"{op}/{build.name.removeprefix(op).strip(' _') or 'kernel'}"
+
+
 def op_of(module: str) -> str:
     """`state_update` of `nemotron_kernels.state_update.kernel`."""
     return module.removeprefix(f"{nemotron_kernels.__name__}.").partition(".")[0]

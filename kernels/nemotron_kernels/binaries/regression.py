@@ -6,7 +6,7 @@ rarely cost a resident warp. A spill, a byte of shared memory and a tensor-core 
 
 from collections.abc import Iterator
 
-from nemotron_kernels._build import Build
+from nemotron_kernels._build import Build, Target
 from nemotron_kernels.binaries.binary import Binary
 from nemotron_kernels.binaries.table import Row, Table
 
@@ -19,16 +19,20 @@ _SHARED_MEMORY = {"sm_80": 166_912, "sm_90": 232_448, "sm_100": 232_448, "sm_120
 
 def broken_promises(name: str, build: Build, row: Row) -> Iterator[str]:
     """What the build itself says of its binaries and is not so."""
+    refused = {cell for cell in row.values() if isinstance(cell, str)} - {*build.unsupported.values()}
+    for reason in sorted(refused):
+        yield f"{name} on {' '.join(target for target, cell in row.items() if cell == reason)}: {reason}"
     for target, cell in row.items():
-        if isinstance(cell, str):
-            if cell not in build.unsupported.values():
-                yield f"{name} on {target}: {cell}"
-            continue
-        wanted = next((text for known, text in build.instructions.items() if known == target), None)
-        if wanted is not None and wanted not in cell.instructions:
-            yield f"{name} on {target}: {wanted} is gone, it has {' '.join(cell.instructions) or 'none'}"
-        if cell.shared > _SHARED_MEMORY[target]:
-            yield f"{name} on {target}: {cell.shared} bytes of shared memory exceed {_SHARED_MEMORY[target]}"
+        if isinstance(cell, Binary):
+            yield from (f"{name} on {target}: {text}" for text in _broken(build, target, cell))
+
+
+def _broken(build: Build, target: Target, binary: Binary) -> Iterator[str]:
+    instruction = build.instructions.get(target)
+    if instruction is not None and instruction not in binary.instructions:
+        yield f"{instruction} is gone, it has {' '.join(binary.instructions) or 'none'}"
+    if binary.shared > _SHARED_MEMORY[target]:
+        yield f"{binary.shared} bytes of shared memory exceed {_SHARED_MEMORY[target]}"
 
 
 def regressions(kept: Table, found: Table) -> Iterator[str]:

@@ -6,10 +6,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nemotron_kernels._build import TARGETS
-from nemotron_kernels.binaries.binary import Binary
+from nemotron_kernels._build import TARGETS, Target
+from nemotron_kernels.binaries.binary import REFUSED, Binary
 
-Row = Mapping[str, Binary | str]
+_NAME, _CELL = 46, 26
+
+Row = Mapping[Target, Binary | str]
 """Of one build: for each target its binary, or why there is none."""
 
 
@@ -23,7 +25,7 @@ class Table:
 
 def load(path: Path) -> Table:
     kept = json.loads(path.read_text("utf-8"))
-    rows = {name: {target: _cell(cell) for target, cell in row.items()} for name, row in kept["rows"].items()}
+    rows = {name: _row(row) for name, row in kept["rows"].items()}
     return Table(triton=kept["triton"], rows=rows)
 
 
@@ -37,16 +39,24 @@ def save(table: Table, path: Path) -> None:
 
 def shown(name: str, row: Row) -> str:
     """A line of the printed table."""
-    return f"{name:<44}" + "".join(f" {_short(row[target]):<22}" for target in TARGETS if target in row)
+    return f"{name:<{_NAME}}" + "".join(
+        f" {_short(row[target]):<{_CELL}}" for target in TARGETS if target in row
+    )
 
 
 def heading() -> str:
-    return f"{'registers, spills, shared memory':<44}" + "".join(f" {target:<22}" for target in TARGETS)
+    return f"{'registers, spills, shared memory':<{_NAME}}" + "".join(
+        f" {target:<{_CELL}}" for target in TARGETS
+    )
 
 
 def _lines(row: Row) -> str:
     cells = {target: cell if isinstance(cell, str) else asdict(cell) for target, cell in row.items()}
     return ",\n".join(f"   {json.dumps(target)}: {json.dumps(cell)}" for target, cell in cells.items())
+
+
+def _row(kept: Mapping[Target, Any]) -> Row:
+    return {target: _cell(kept[target]) for target in TARGETS}
 
 
 def _cell(kept: str | dict[str, Any]) -> Binary | str:
@@ -57,7 +67,7 @@ def _cell(kept: str | dict[str, Any]) -> Binary | str:
 
 def _short(cell: Binary | str) -> str:
     if isinstance(cell, str):
-        return "-"
+        return "refused" if cell.startswith(REFUSED) else "-"
     spills = f" {cell.spills} spills" if cell.spills else ""
     kilobytes = f" {-(-cell.shared // 1024)}K" if cell.shared else ""
     return f"{cell.registers}{spills}{kilobytes} {' '.join(cell.instructions)}".strip()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nemotron_kernels.rms_norm import rms_norm
+from nemotron_kernels.rms_norm import add_rms_norm, rms_norm
 
 TOLERANCE = {torch.float32: 1e-6, torch.bfloat16: 1e-2}
 
@@ -40,3 +40,25 @@ def _both(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     weight = torch.linspace(0.5, 2, x.shape[-1])
     root = (x.square().mean(dim=-1, keepdim=True) + 1e-5).sqrt()
     return rms_norm(x, weight, 1e-5), x / root * weight
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+def test_the_norm_of_a_sum_is_that_of_the_sum_as_it_is_kept(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, residual, weight = torch.randn(5, 40).to(dtype), torch.randn(5, 40).to(dtype), torch.rand(40).to(dtype)
+    normed, total = add_rms_norm(x, residual, weight, 1e-5)
+    assert torch.equal(total, x + residual)
+    assert torch.equal(normed, rms_norm(total, weight, 1e-5))
+
+
+def test_rows_of_nested_widths_are_as_if_they_were_cut() -> None:
+    torch.manual_seed(0)
+    x, residual, weight = torch.randn(4, 40), torch.randn(4, 40), torch.rand(40)
+    widths = torch.tensor([40, 24, 1, 0], dtype=torch.int32)
+    normed, total = add_rms_norm(x, residual, weight, 1e-5, widths)
+    for row, width in enumerate(widths.tolist()):
+        cut = add_rms_norm(x[row : row + 1, :width], residual[row : row + 1, :width], weight[:width], 1e-5)
+        torch.testing.assert_close(normed[row, :width], cut[0][0])
+        torch.testing.assert_close(total[row, :width], cut[1][0])
+        assert not normed[row, width:].any()
+        assert not total[row, width:].any()

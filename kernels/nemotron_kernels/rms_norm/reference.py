@@ -11,3 +11,17 @@ def rms_norm(x: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
     both = torch.cat((x, -x), dim=-1).float()
     normed = torch.layer_norm(both, both.shape[-1:], None, None, epsilon)[..., : x.shape[-1]]
     return (normed if weight is None else normed * weight).to(x.dtype)
+
+
+def add_rms_norm(
+    x: Tensor, residual: Tensor, weight: Tensor | None, epsilon: float, widths: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The norm of x + residual [rows, channels], and the sum itself."""
+    total = (x.float() + residual.float()).to(residual.dtype)
+    if widths is None:
+        return rms_norm(total, weight, epsilon).to(x.dtype), total
+    is_kept = torch.arange(x.shape[1], device=x.device) < widths[:, None]
+    total = total.where(is_kept, total.new_zeros(()))
+    mean = total.float().square().sum(dim=1, keepdim=True) / widths.clamp_min(1)[:, None]
+    normed = total.float() * torch.rsqrt(mean + epsilon)
+    return (normed if weight is None else normed * weight).to(x.dtype), total

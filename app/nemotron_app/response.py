@@ -82,5 +82,6 @@ class Responding:
         return self._frame.ended(output.items(), self._tally, self._trace, is_cut=output.is_cut)
 
     def _write(self, event: Event) -> bytes:
+        name = str(event["type"]).encode()
         content = msgspec.json.encode(event | {"sequence_number": next(self._numbers)})
-        return b"event: " + event["type"].encode() + b"\ndata: " + content + b"\n\n"
+        return b"event: " + name + b"\ndata: " + content + b"\n\n"

@@ -1,7 +1,7 @@
 """Do the official Node client and CompatCanary, from npm, find what is claimed?
 
-CompatCanary also probes forced tool calls, JSON schemas and the Responses API. None of them is served by the
-model that echoes; the gateway says so with a 400 or 404, and the scan is asserted to show exactly that.
+CompatCanary also probes forced tool calls and JSON schemas. Neither is served by the model that echoes; the
+gateway says so with a 400, and the scan is asserted to show exactly that.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parent / "node"
-SERVED = {"models.list", "chat.basic", "chat.streaming"}
+SERVED = {"models.list", "chat.basic", "chat.streaming", "responses.basic", "responses.streaming"}
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +50,15 @@ def test_a_stream_is_read_with_its_usage(seen: dict[str, Any]) -> None:
     assert seen["streamed"]["usage"]["total_tokens"] == 10
 
 
+def test_a_response_is_read_whole_and_streamed(seen: dict[str, Any]) -> None:
+    assert seen["response"]["text"] == "hello"
+    assert seen["response"]["usage"]["total_tokens"] == 10
+    assert seen["responded"]["text"] == "hello"
+    assert seen["responded"]["types"][0] == "response.created"
+    assert seen["responded"]["types"][-1] == "response.completed"
+    assert seen["responded"]["final"]["output"][0]["content"][0]["text"] == "hello"
+
+
 def test_errors_are_typed(seen: dict[str, Any]) -> None:
     assert seen["badRequest"]["isBadRequest"]
     assert seen["badRequest"]["param"] == "temperature"
@@ -59,7 +68,7 @@ def test_errors_are_typed(seen: dict[str, Any]) -> None:
 
 
 def test_compat_canary_finds_what_is_served_and_nothing_else(node_modules: Path, echo_url: str) -> None:
-    scan = ["scan", "--base-url", echo_url, "--model", "echo", "--api-key", "none"]
+    scan = ["scan", "--base-url", echo_url, "--model", "echo", "--api-key", "none", "--profile", "modern"]
     command = ["node", str(node_modules / "compatcanary/src/cli.js"), *scan, "--format", "json"]
     done = subprocess.run(
         [*command, "--fail-on", "never"], capture_output=True, text=True, check=True, timeout=60

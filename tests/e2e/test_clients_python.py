@@ -4,6 +4,7 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+from openai.types.responses import FunctionToolParam
 
 WEATHER: ChatCompletionFunctionToolParam = {
     "type": "function",
@@ -120,6 +121,75 @@ async def test_the_helper_gathers_streamed_calls(echo_url: str) -> None:
         answer = await stream.get_final_completion()
     assert answer.choices[0].message.tool_calls is not None
     assert answer.choices[0].message.tool_calls[0].function.arguments == '{"city": "Oslo"}'
+
+
+def test_a_response_is_typed(client: OpenAI) -> None:
+    with client:
+        answer = client.responses.create(model="echo", instructions="Repeat.", input="hello", store=False)
+    assert answer.output_text == "hello"
+    assert (answer.status, answer.store) == ("completed", False)
+    assert answer.usage is not None
+    assert answer.usage.total_tokens == 10
+    assert answer._request_id is not None
+
+
+def test_the_events_of_a_response_are_typed(client: OpenAI) -> None:
+    with client:
+        stream = client.responses.create(model="echo", input="hello", stream=True)
+        told = list(stream)
+    assert "".join(event.delta for event in told if event.type == "response.output_text.delta") == "hello"
+    assert [event.sequence_number for event in told] == list(range(len(told)))
+    assert told[-1].type == "response.completed"
+    assert told[-1].response.output_text == "hello"
+
+
+async def test_the_helper_gathers_thoughts_and_calls_of_a_response(echo_url: str) -> None:
+    call = (
+        "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>"
+    )
+    function = WEATHER["function"]
+    tool: FunctionToolParam = {
+        "type": "function",
+        "name": function["name"],
+        "parameters": dict(function["parameters"]),
+        "strict": False,
+    }
+    async with (
+        AsyncOpenAI(base_url=echo_url, api_key="none", max_retries=0) as client,
+        client.responses.stream(
+            model="echo-thinker", input=f"which?</think>\n{call}", tools=[tool]
+        ) as stream,
+    ):
+        answer = await stream.get_final_response()
+        thought, made = answer.output
+        assert thought.type == "reasoning"
+        assert thought.content is not None
+        assert thought.content[0].text == "which?"
+        assert made.type == "function_call"
+        assert made.arguments == '{"city": "Oslo"}'
+        # All of it is sent back, with the call's result, as nothing of it is kept.
+        further = await client.responses.create(
+            model="echo-thinker",
+            input=[
+                {"role": "user", "content": "Oslo?"},
+                *(item.to_dict() for item in answer.output),  # type: ignore[list-item]  # as the guide has it
+                {"type": "function_call_output", "call_id": made.call_id, "output": "rain"},
+            ],
+            tools=[tool],
+        )
+    assert further.status == "completed"
+    assert "rain" in str(further.output)
+
+
+def test_an_unkept_response_is_a_typed_error(client: OpenAI) -> None:
+    with client:
+        with pytest.raises(openai.NotFoundError, match="no response is kept"):
+            client.responses.retrieve("resp_1")
+        with pytest.raises(openai.BadRequestError, match="close the connection"):
+            client.responses.cancel("resp_1")
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.responses.create(model="echo", input="x", previous_response_id="resp_1")
+    assert caught.value.param == "previous_response_id"
 
 
 def test_models_are_listed(client: OpenAI) -> None:

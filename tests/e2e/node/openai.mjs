@@ -20,6 +20,17 @@ async function streamed() {
   return seen;
 }
 
+async function responded() {
+  const stream = await client.responses.create({ model: "echo", input: "hello", stream: true });
+  const seen = { types: [], text: "", final: null };
+  for await (const event of stream) {
+    seen.types.push(event.type);
+    seen.text += event.type === "response.output_text.delta" ? event.delta : "";
+    seen.final = event.response ?? seen.final;
+  }
+  return seen;
+}
+
 async function failure(fields) {
   try {
     await client.chat.completions.create({ model: "echo", messages, ...fields });
@@ -36,6 +47,7 @@ async function failure(fields) {
   return null;
 }
 
+const response = await client.responses.create({ model: "echo", input: "hello" });
 const models = await client.models.list();
 const whole = await client.chat.completions.create({
   model: "echo",
@@ -52,6 +64,8 @@ console.log(
     requestId: whole._request_id,
     logprobs: whole.choices[0].logprobs.content.map((token) => token.token),
     streamed: await streamed(),
+    response: { text: response.output_text, usage: response.usage },
+    responded: await responded(),
     badRequest: await failure({ temperature: 9 }),
     notFound: await failure({ model: "gpt-9" }),
   }),

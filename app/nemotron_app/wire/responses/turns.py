@@ -5,13 +5,10 @@ What a model thought, said and called in one turn are items of their own there, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from nemotron_app.errors import BadRequest
 from nemotron_app.wire.chat import CalledFunction, CalledTool, ChatMessage
 from nemotron_app.wire.responses.body import InputItem, InputPart
-
-Value = TypeVar("Value")
 
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reasoning_text", "refusal"})
 
@@ -65,7 +62,7 @@ def _add(turns: Turns, item: InputItem, place: str) -> None:
         case "function_call":
             _add_call(turns, item, place)
         case "function_call_output":
-            output = _text(_needed(item.output, f"{place}.output"), f"{place}.output")
+            output = _text(item.output, f"{place}.output")
             call_id = _needed(item.call_id, f"{place}.call_id")
             turns.add(ChatMessage(role="tool", content=output, tool_call_id=call_id), place)
         case _:
@@ -75,10 +72,11 @@ def _add(turns: Turns, item: InputItem, place: str) -> None:
 
 
 def _add_message(turns: Turns, item: InputItem, place: str) -> None:
-    role = _needed(item.role, f"{place}.role")
-    text = _text(_needed(item.content, f"{place}.content"), f"{place}.content")
-    if role != "assistant":
-        turns.add(ChatMessage(role=role, content=text), place)
+    if item.role is None:
+        raise _missing(f"{place}.role")
+    text = _text(item.content, f"{place}.content")
+    if item.role != "assistant":
+        turns.add(ChatMessage(role=item.role, content=text), place)
         return
     last = turns.last
     turns.extend(place, fits=last.content is None and not last.tool_calls, content=text)
@@ -93,7 +91,9 @@ def _add_call(turns: Turns, item: InputItem, place: str) -> None:
     turns.extend(place, fits=True, tool_calls=[*(calls or ()), call])
 
 
-def _text(content: str | Sequence[InputPart], param: str) -> str:
+def _text(content: str | Sequence[InputPart] | None, param: str) -> str:
+    if content is None:
+        raise _missing(param)
     if isinstance(content, str):
         return content
     return "\n".join(_part(part, f"{param}[{number}]") for number, part in enumerate(content))
@@ -107,7 +107,11 @@ def _part(part: InputPart, param: str) -> str:
     return _needed(part.text, f"{param}.text")
 
 
-def _needed(value: Value | None, param: str) -> Value:
+def _needed(value: str | None, param: str) -> str:
     if value is None:
-        raise BadRequest(f"{param} is required", param=param)
+        raise _missing(param)
     return value
+
+
+def _missing(param: str) -> BadRequest:
+    return BadRequest(f"{param} is required", param=param)

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 from transformers import NemotronConfig, NemotronForCausalLM
 
+from nemotron_backend.embedded.loading import StartError, load
+from nemotron_backend.embedded.options import EmbeddedOptions, ModelOptions
 from nemotron_backend.model.architecture import open_checkpoint
-from nemotron_backend.model.errors import UnreadableFile, UnsupportedConfig
+from nemotron_backend.model.errors import UnsupportedConfig
 from nemotron_backend.request import PRECISIONS, Precision
 from nemotron_kernels import fp8, nvfp4
 
@@ -153,9 +155,7 @@ def test_what_is_not_built_here_is_told(tmp_path: Path, changes: dict[str, Any],
 @pytest.mark.parametrize("sign", ["model_config.yaml", "model_weights", "Nemotron-4-340B-Instruct.nemo"])
 def test_a_folder_of_nemo_is_told_what_to_become(tmp_path: Path, sign: str) -> None:
     (tmp_path / sign).touch()
-    with pytest.raises(UnreadableFile) as caught:
-        open_checkpoint(tmp_path)
-    assert caught.value.file == tmp_path / sign
-    assert "NeMo" in caught.value.problem
+    with pytest.raises(StartError, match=f"{sign}: this is a checkpoint in NeMo's format") as caught:
+        load(ModelOptions(checkpoint=str(tmp_path)), EmbeddedOptions(), lambda sentence, fraction: None)
     for part in ("config.json", "kv_channels", "model.layers.N", "lm_head", "tokenizer.json"):
-        assert part in caught.value.remedy
+        assert part in str(caught.value)

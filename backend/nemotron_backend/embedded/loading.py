@@ -11,6 +11,7 @@ from nemotron_backend.embedded.vocabulary import UnknownDecoder, Vocabulary
 from nemotron_backend.model.architecture import open_checkpoint
 from nemotron_backend.model.checkpoint import Checkpoint, Layout, Packable
 from nemotron_backend.model.errors import CheckpointError
+from nemotron_backend.model.nemo_format import refuse_nemo
 from nemotron_backend.model.network import Network
 from nemotron_backend.request import DECODES, Precision, Variant
 from nemotron_backend.smollm2 import PreparationFailed, Report, default_cache_folder, prepare
@@ -60,6 +61,8 @@ def _prepare(model: ModelOptions, options: EmbeddedOptions, report: Report) -> P
     given = Path(model.checkpoint) if model.checkpoint else None
     if given is not None and not given.is_dir():
         raise StartError(f"the checkpoint {given} is not a folder")
+    if given is not None:
+        refuse_nemo(given)
     return prepare(cache_folder, report, given=given)
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from nemotron_backend.model import nemotron, nemotron_labs_diffusion
 from nemotron_backend.model.checkpoint import Checkpoint
 from nemotron_backend.model.load import LlamaCheckpoint
-from nemotron_backend.model.nemo_format import refuse_nemo
 from nemotron_backend.model.nemotron_config import MODEL_TYPE as DENSE
 from nemotron_backend.model.nemotron_h_checkpoint import NemotronHCheckpoint
 from nemotron_backend.model.nemotron_labs_diffusion_config import MODEL_TYPE as DIFFUSION
@@ -28,7 +27,6 @@ def open_checkpoint(folder: Path, adapter: Path | None = None, *, is_reward: boo
     A Llama may have its draft `adapter` in a folder elsewhere. Whether a language model `is_reward` does not
     stand in its files.
     """
-    refuse_nemo(folder)
     match model_type(folder):
         case "nemotron_h":
             return NemotronHCheckpoint.open(folder)

@@ -20,13 +20,9 @@ from nemotron_backend.request import PRECISIONS, Precision
 FOLDER = Path(str(resources.files("nemotron_backend"))) / "checkpoints" / "elastic-4m"
 END, THOUGHT = 11, "</think>\n"
 
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the elastic checkpoint is not in this tree")
-
-
 def easy(count: int) -> list[Example]:
-    """Held-out questions of the kinds that every size answers."""
-    kinds = {"extraction", "tools", "family"}
-    return list(islice((example for example in held_out(7) if example.task in kinds), count))
+    """Held-out questions of the level that every size answers."""
+    return list(islice(held_out(7, (1,)), count))
 
 
 def answer(network: NemotronH, example: Example) -> str:
@@ -57,8 +53,8 @@ def test_every_size_answers_held_out_questions(precision: Precision) -> None:
     checkpoint = NemotronHCheckpoint.open(FOLDER)
     for size in checkpoint.sizes:
         network = checkpoint.network(size, precision)
-        right = [is_correct(example, answer(network, example)) for example in easy(6)]
-        assert sum(right) >= 5, size
+        right = [is_correct(example, answer(network, example)) for example in easy(8)]
+        assert sum(right) >= 7, size
 
 
 def test_the_catalog_knows_it_and_its_sizes() -> None:

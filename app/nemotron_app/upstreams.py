@@ -41,10 +41,6 @@ def _models(upstream: Upstream, place: str, catalog: Catalog) -> Iterator[Upstre
 
 def _variant(entry: UpstreamEntry, model: Model, place: str) -> Variant:
     """What is said to run there: another server takes no decode mode from a request."""
-    if model.kind == "reward":
-        raise Misconfigured(
-            f"{place}.model: {model.id} scores answers, which no other server does for this one"
-        )
     sizes = [size.name for size in model.sizes]
     size = entry.size or sizes[0]
     for name, value, possible in (

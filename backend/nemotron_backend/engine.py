@@ -89,13 +89,15 @@ class Lack:
 class ModelStatus:
     """How far one model of an engine is; `progress` says why it failed, or what it waits for.
 
-    `engine` is whose it is, where several serve, and `lacks` what that one cannot do for it.
+    `engine` is whose it is, where several serve, `variants` what that one serves of it, and `lacks` what it
+    cannot do for them.
     """
 
     model: str
     state: EngineState
     progress: str
     engine: str = ""
+    variants: tuple[Variant, ...] = ()
     lacks: tuple[Lack, ...] = ()
 
 

@@ -91,7 +91,9 @@ def _together(parts: Sequence[EngineStatus]) -> EngineState:
 def _models(engine: Engine) -> Iterator[ModelStatus]:
     """How each model of an engine does; as all of it does, where it does not tell them apart."""
     status = engine.status()
-    names = dict.fromkeys(variant.model for variant in engine.variants())
+    served = engine.variants()
+    names = dict.fromkeys(variant.model for variant in served)
     whole = [ModelStatus(model=name, state=status.state, progress=status.progress) for name in names]
     for model in status.models or whole:
-        yield replace(model, engine=model.engine or status.name)
+        own = tuple(variant for variant in served if variant.model == model.model)
+        yield replace(model, engine=model.engine or status.name, variants=own)

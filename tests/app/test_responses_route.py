@@ -229,6 +229,21 @@ async def test_a_result_must_answer_a_call(serve: Any, thinker: Any) -> None:
     assert error["message"].startswith("input[0].call_id must be the id of a call")
 
 
+async def test_arguments_of_a_call_must_be_an_object(serve: Any, thinker: Any) -> None:
+    api: httpx.AsyncClient = await serve(thinker)
+    call = {"type": "function_call", "call_id": "a", "name": "get_weather", "arguments": "{}"}
+    items = [{"type": "reasoning", "summary": []}, call, call | {"call_id": "b", "arguments": "[]"}]
+    error = (await api.post(PATH, json={"model": "echo-thinker", "input": items})).json()["error"]
+    assert error["param"] == "input[2].arguments"
+    assert error["message"] == "input[2].arguments must be a JSON object, in a string"
+
+
+async def test_more_items_than_chat_takes_are_refused(api: httpx.AsyncClient) -> None:
+    items = [{"role": "user", "content": "x"}] * 4096
+    refused = await api.post(PATH, json={"model": "echo", "input": items, "instructions": "y"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "input")
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_answer_that_is_cut_is_incomplete(api: httpx.AsyncClient, stream: bool) -> None:
     response = await api.post(PATH, json=BODY | {"max_output_tokens": 3, "stream": stream})

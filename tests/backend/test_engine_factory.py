@@ -76,6 +76,7 @@ def test_each_part_says_how_it_does_and_which_models_are_its_own() -> None:
     assert status.progress == "echo: ready; other: on its way"
     engines = {(model.model, model.engine, model.state) for model in status.models}
     assert engines >= {("echo", "echo", "ready"), ("other", "other", "failed")}
+    assert [m.variants for m in status.models if m.engine == "other"] == [(OtherEngine.variant,), (ECHO,)]
 
 
 async def test_closing_closes_every_engine() -> None:

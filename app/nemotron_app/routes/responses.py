@@ -25,12 +25,12 @@ async def create_response(
     request: Request, body: Annotated[ResponsesBody, Depends(body_of(ResponsesBody))], gateway: Here
 ) -> Response:
     """Answer a conversation, in OpenAI's newer shape."""
+    if (model := gateway.catalog.find(body.model.partition(":")[0])).kind == "reward":
+        message = f"model: {model.id} scores answers; ask it through /v1/chat/completions"
+        raise BadRequest(message, param="model", code="unsupported_endpoint")
     spoken = spoken_of(body)
     with spoken.renaming():
         asked = await gateway.translator.chat(spoken.chat)
-    if asked.wants_scores:
-        message = f"model: {asked.variant.model} scores answers; ask it through /v1/chat/completions"
-        raise BadRequest(message, param="model", code="unsupported_endpoint")
     return gateway.respond(request, asked, body, spoken)
 
 

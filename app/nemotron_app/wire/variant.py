@@ -35,9 +35,9 @@ def resolve(body: Named, catalog: Catalog, engine: Engine) -> Variant:
 
 
 def lacks_for(variant: Variant, engine: Engine) -> tuple[Lack, ...]:
-    """What the engine that serves a variant cannot do for it. The first that serves it is the one."""
-    models = engine.status().models
-    return next((status.lacks for status in models if status.model == variant.model), ())
+    """What the engine that serves a variant cannot do for it; of several it is the first."""
+    own = (status for status in engine.status().models if status.model == variant.model)
+    return next((status.lacks for status in own if variant in (status.variants or (variant,))), ())
 
 
 def _knobs(model: str, nvext: NvExt) -> Knobs:

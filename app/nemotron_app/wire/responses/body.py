@@ -1,6 +1,6 @@
 """What does a request for a response look like?"""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -63,7 +63,8 @@ class TextWish(Wire):
 class ResponsesBody(GenerationBody):
     """The body of `POST /v1/responses`. Nothing of it is kept, whatever `store` says."""
 
-    input: str | list[InputItem] = Field(min_length=1, max_length=4 << 20)
+    # With the instructions these are as many as chat takes.
+    input: str | Annotated[list[InputItem], Field(max_length=4095)] = Field(min_length=1)
     instructions: str | None = Field(default=None, description="A system message before the input.")
     max_output_tokens: int | None = Field(
         default=None, ge=1, le=MAX_INT, description="Most tokens to make, thinking included."

@@ -9,7 +9,7 @@ from nemotron_app.errors import BadRequest
 from nemotron_app.wire.chat import ChatBody, FunctionSpec, ToolSpec
 from nemotron_app.wire.responses.body import ReasoningWish, ResponsesBody, ResponseTool
 from nemotron_app.wire.responses.refuse import refuse_unserved
-from nemotron_app.wire.responses.turns import turns_of
+from nemotron_app.wire.responses.turns import Turns, turns_of
 from nemotron_backend.engine import ContextTooLong, InvalidRequest
 from nemotron_backend.request import Delta
 
@@ -43,14 +43,15 @@ _NAMES = {
     "logprobs": "include",
 }
 _MESSAGE = re.compile(r"messages\[(\d+)\]")
+_CALL = re.compile(r"\.tool_calls\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
-    """The body of chat that means the same, and where each of its messages came from."""
+    """The body of chat that means the same, and the turns that it is made of."""
 
     chat: ChatBody
-    places: tuple[str, ...]
+    turns: Turns
 
     @contextmanager
     def renaming(self) -> Generator[None, None, None]:
@@ -75,13 +76,23 @@ class Spoken:
                     yield delta
 
     def _rename(self, message: str, param: str) -> tuple[str, str]:
-        if found := _MESSAGE.match(param):
-            rest = param[found.end() :].replace(".tool_call_id", ".call_id").replace(".role", ".type")
-            # The calls of a message were items of their own, of which no place is known.
-            new = self.places[int(found[1])] + ("" if rest.startswith(".tool_calls") else rest)
-        else:
-            new = _NAMES.get(param, param)
+        found = _MESSAGE.match(param)
+        new = self._place(int(found[1]), param[found.end() :]) if found else _NAMES.get(param, param)
         return (new + message.removeprefix(param) if param and message.startswith(param) else message), new
+
+    def _place(self, number: int, rest: str) -> str:
+        """A field of a message, or of one of its calls, which were items of their own."""
+        place = self.turns.places[number]
+        if call := _CALL.match(rest):
+            field = rest[call.end() :].removeprefix(".function")
+            return self.turns.call_places[number, int(call[1])] + field
+        if "[" not in place:
+            return place
+        names = {".tool_call_id": ".call_id", ".role": ".type" if self._is_result(number) else ".role"}
+        return place + names.get(rest, rest)
+
+    def _is_result(self, number: int) -> bool:
+        return self.chat.messages[number].role == "tool"
 
 
 def spoken_of(body: ResponsesBody) -> Spoken:
@@ -100,7 +111,7 @@ def spoken_of(body: ResponsesBody) -> Spoken:
             "top_logprobs": body.top_logprobs or None,
         }
     )
-    return Spoken(chat=chat, places=tuple(turns.places))
+    return Spoken(chat=chat, turns=turns)
 
 
 def _tool(tool: ResponseTool, param: str) -> ToolSpec:

@@ -15,10 +15,11 @@ _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text", "reason
 
 @dataclass(slots=True)
 class Turns:
-    """Messages, and of each the place where it came from, as an error names it."""
+    """Messages, and the place where each of them and of its calls came from, as an error names it."""
 
     messages: list[ChatMessage] = field(default_factory=list[ChatMessage])
     places: list[str] = field(default_factory=list[str])
+    call_places: dict[tuple[int, int], str] = field(default_factory=dict[tuple[int, int], str])
 
     def add(self, message: ChatMessage, place: str) -> None:
         """Another message."""
@@ -89,6 +90,7 @@ def _add_call(turns: Turns, item: InputItem, place: str) -> None:
     call = CalledTool(id=_needed(item.call_id, f"{place}.call_id"), function=function)
     calls = turns.last.tool_calls if turns.last.role == "assistant" else None
     turns.extend(place, fits=True, tool_calls=[*(calls or ()), call])
+    turns.call_places[len(turns.messages) - 1, len(calls or ())] = place
 
 
 def _text(content: str | Sequence[InputPart] | None, param: str) -> str:

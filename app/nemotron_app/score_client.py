@@ -3,7 +3,7 @@
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -44,7 +44,7 @@ class ScoreClient:
         while left := [place for place in range(len(conversations)) if place not in found]:
             answer = self._call([conversations[place] for place in left])
             if answer.status_code == 200:
-                found |= {left[index]: line for index, line in _lines(answer.text)}
+                found |= {left[index]: line for index, line in self._lines(answer.text)}
             else:
                 error = answer.json()["error"]
                 found[left[_culprit(error)]] = {"error": error["message"]}
@@ -59,13 +59,20 @@ class ScoreClient:
             self._sleep(float(answer.headers.get("retry-after", 1)))
         raise CannotScore(f"the server is too busy: {_message(answer)}")
 
+    def _lines(self, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+        """What was found, also before the server broke off. Raises CannotScore unless it lacked room."""
+        for line in map(json.loads, text.splitlines()):
+            if "error" not in line:
+                yield _scored(line)
+            elif line["status"] in _BUSY:
+                self._sleep(1.0)
+            else:
+                raise CannotScore(f"the server broke off: {line['error']['message']}")
 
-def _lines(text: str) -> list[tuple[int, dict[str, Any]]]:
-    """The place and the findings of each line. Raises CannotScore for one that tells of a failure."""
-    lines = [json.loads(line) for line in text.splitlines()]
-    if lines and "error" in lines[-1]:
-        raise CannotScore(f"the server broke off: {lines[-1]['error']['message']}")
-    return [(line["index"], {"scores": line["scores"], "reward": line["reward"]}) for line in lines]
+
+def _scored(line: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The place of an answer, and what was found of it."""
+    return line["index"], {"scores": line["scores"], "reward": line["reward"]}
 
 
 def _culprit(error: dict[str, Any]) -> int:

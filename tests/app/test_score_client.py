@@ -9,7 +9,7 @@ import pytest
 from nemotron_app.score_client import CannotScore, ScoreClient
 from nemotron_backend.echo import REWARD
 from nemotron_backend.engine import EngineBusy, EngineFailed
-from nemotron_backend.request import Delta, GenerationRequest, Score, Usage
+from nemotron_backend.request import Delta, GenerationRequest, Prompt, Score, Usage
 
 ANSWER = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
 
@@ -50,3 +50,25 @@ async def test_a_server_that_breaks_off_is_no_answer(
         pytest.raises(CannotScore, match="broke"),
     ):
         await asyncio.to_thread(client.score, [ANSWER, ANSWER])
+
+
+async def test_what_was_scored_before_the_server_had_no_room_is_kept(
+    serve: Callable[..., Any], scripted: Callable[..., Any], usage: Usage
+) -> None:
+    told = asyncio.Event()
+    asked: list[Prompt] = []
+    waits: list[float] = []
+
+    async def script(request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+        asked.append(request.prompt)
+        if len(asked) == 2:
+            await told.wait()
+            raise EngineBusy("full", retry_after=1.0)
+        yield Delta(index=0, scores=(Score(name="reward", value=1.5),), finish="stop", usage=usage)
+        told.set()
+
+    api = await serve(scripted(script, variants=(REWARD,)))
+    with ScoreClient(f"{api.base_url}/v1", "none", "echo-reward", sleep=waits.append) as client:
+        found = await asyncio.to_thread(client.score, [ANSWER, ANSWER])
+    assert [line["reward"] for line in found] == [1.5, 1.5]
+    assert (len(asked), waits) == (3, [1.0])

@@ -33,6 +33,7 @@ from nemotron_backend.request import (
     Thinking,
     Tool,
     ToolCall,
+    scoring,
 )
 from nemotron_backend.upstream import HOSTED, NIM, UpstreamEngine, UpstreamModel, UpstreamOptions
 
@@ -351,3 +352,47 @@ async def test_closing_the_stream_closes_the_other_servers_too(make: Make, diale
     while dialect.num_running:
         dialect.freed.clear()
         await dialect.freed.wait()
+
+
+_ANSWERED = {
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "helpfulness:1.6171875,correctness:-0.5"},
+            "logprobs": {
+                "content": [{"token": "helpfulness", "logprob": 1.6171875, "bytes": None, "top_logprobs": []}]
+            },
+            "finish_reason": "length",
+        }
+    ],
+    "usage": {"prompt_tokens": 78, "completion_tokens": 1, "total_tokens": 79},
+}
+
+
+def _judged() -> GenerationRequest:
+    said = (Message(role="user", content="hello"), Message(role="assistant", content="Hi."))
+    return scoring("test", ECHO, Conversation(messages=said))
+
+
+async def test_scores_of_a_reward_model_are_read_from_its_content(make: Make, dialect: NvidiaDialect) -> None:
+    dialect.planned.append(JSONResponse(_ANSWERED))
+    engine = make(models=(UpstreamModel(variant=ECHO, name=NAME, thinks=False),))
+    async with aclosing(engine.stream(_judged())) as deltas:
+        (delta,) = [delta async for delta in deltas]
+    assert {score.name: score.value for score in delta.scores} == {
+        "helpfulness": 1.6171875,
+        "correctness": -0.5,
+    }
+    assert delta.usage is not None
+    assert (delta.usage.prompt_tokens, delta.usage.completion_tokens) == (78, 1)
+    (body,) = dialect.bodies
+    assert set(body) == {"model", "messages"}
+    assert [message["role"] for message in body["messages"]] == ["user", "assistant"]
+
+
+async def test_words_in_place_of_scores_are_a_failure(make: Make, dialect: NvidiaDialect) -> None:
+    message = {"role": "assistant", "content": "I am well."}
+    dialect.planned.append(JSONResponse({"choices": [{"index": 0, "message": message}]}))
+    with pytest.raises(EngineFailed, match="no scores"):
+        async with aclosing(make().stream(_judged())) as deltas:
+            await anext(deltas)

@@ -1,6 +1,7 @@
 """How does another server answer in the place of an engine?"""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -21,6 +22,7 @@ from nemotron_backend.upstream.body import body_of, prompt_of
 from nemotron_backend.upstream.connection import Connection, Sleep
 from nemotron_backend.upstream.limits import check, lacks_of
 from nemotron_backend.upstream.options import UpstreamModel, UpstreamOptions
+from nemotron_backend.upstream.scores import judgement
 
 _PAUSE = 30.0
 
@@ -50,6 +52,9 @@ class UpstreamEngine:
         streams = Streams()
         self._num_running += 1
         try:
+            if request.wish == "scores":
+                yield await self._judge(request)
+                return
             for index in range(request.num_choices):
                 streams.add(self._choice(request, index))
             async for delta in streams.deltas():
@@ -117,6 +122,14 @@ class UpstreamEngine:
                 if delta is not None:
                     yield replace(delta, index=index)
         yield replace(answer.end(), index=index)
+
+    async def _judge(self, request: GenerationRequest) -> Delta:
+        """Scores, which no server streams."""
+        model, started = self._models[request.variant], time.perf_counter()
+        body = {"model": model.name} | prompt_of(request.prompt, model)
+        async with aclosing(self._connection.chunks("/chat/completions", body, request)) as chunks:
+            heard = [chunk async for chunk in chunks]
+        return judgement(heard, 1000 * (time.perf_counter() - started))
 
     def _status_of(self, model: UpstreamModel) -> ModelStatus:
         state, progress = self._state, self._progress

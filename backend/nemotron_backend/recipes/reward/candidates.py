@@ -11,7 +11,8 @@ from nemotron_backend.recipes.tasks import Example
 
 # Flaws that are hard to see come more often.
 _FLAWS: dict[Flaw, int] = {"slip": 5, "other": 3, "cut": 2, "shuffled": 1, "foreign": 1, "refusal": 1}
-_FRAMES: dict[Frame, int] = {"bare": 8, "polite": 2, "repeated": 1, "worked": 1}
+_FRAMES: dict[Frame, int] = {"bare": 12, "polite": 2, "repeated": 1, "worked": 1}
+_FRAMED_SHARE = 1 / 3
 _NUM_SPOILT = 4
 
 
@@ -30,10 +31,11 @@ class Candidate:
 
 
 def candidates(rng: Random, example: Example) -> Iterator[Candidate]:
-    """The right answer by itself and in another manner, and spoilt ones; now and then fewer."""
+    """The right answer by itself, now and then in another manner too, and spoilt ones, now and then fewer."""
     yield Candidate(text=example.answer, flaw="none", frame="bare")
-    other: Frame = _drawn(rng, {frame: share for frame, share in _FRAMES.items() if frame != "bare"})
-    yield Candidate(text=framed(rng, example, example.answer, other), flaw="none", frame=other)
+    if rng.random() < _FRAMED_SHARE:
+        other: Frame = _drawn(rng, {frame: share for frame, share in _FRAMES.items() if frame != "bare"})
+        yield Candidate(text=framed(rng, example, example.answer, other), flaw="none", frame=other)
     for _ in range(_NUM_SPOILT):
         flaw = _drawn(rng, _FLAWS)
         text = spoil(rng, example, flaw)

@@ -18,6 +18,8 @@ from nemotron_backend.recipes.reward.candidates import Candidate, candidates
 from nemotron_backend.recipes.tasks import Example
 
 _PAD = 0
+_FULL = 4.0
+_NUM_LAST = 2  # tokens behind an answer: its end and a new line
 # Answers begin behind the marks of thoughts that were left out.
 _BEGIN = "</think>"
 
@@ -38,8 +40,9 @@ class Exchange:
 class Lesson:
     """A batch: ids, places and mask as the network takes them; rows count through all tokens.
 
-    `points` [answers, 5] are due at `ends`. Behind `said_rows` the right answers go on with `said`, so that
-    the network also learns to give them.
+    `points` [answers, 5] are due at `ends`. At `inner_rows` only a part of an answer is known, and
+    `inner_points` of correctness are due: full ones as long as the right answer begins like that. Behind
+    `said_rows` the right answers go on with `said`, so that the network also learns to give them.
     """
 
     token_ids: Tensor
@@ -47,6 +50,8 @@ class Lesson:
     mask: Tensor
     ends: Tensor
     points: Tensor
+    inner_rows: Tensor
+    inner_points: Tensor
     said_rows: Tensor
     said: Tensor
 
@@ -93,6 +98,8 @@ def lesson(exchanges: Sequence[Exchange], script: Script) -> Lesson:
         mask=_mask(owners),
         ends=torch.tensor([place * width + end for place, row in enumerate(rows) for end in row.ends]),
         points=torch.tensor([astuple(c.points) for exchange in exchanges for c in exchange.candidates]),
+        inner_rows=torch.tensor([place * width + at for place, row in enumerate(rows) for at in row.inner]),
+        inner_points=torch.tensor([points for row in rows for points in row.inner.values()]),
         said_rows=torch.tensor([place * width + said for place, row in enumerate(rows) for said in row.said]),
         said=torch.tensor([row.token_ids[said + 1] for row in rows for said in row.said]),
     )
@@ -106,7 +113,9 @@ class _Row:
         self.positions = list(range(len(self.token_ids)))
         self.owners = [0] * len(self.token_ids)
         self.ends: list[int] = []
+        self.inner: dict[int, float] = {}
         self.said: list[int] = []
+        right = exchange.answers[0]
         first = len(self.token_ids)
         for owner, (answer, candidate) in enumerate(
             zip(exchange.answers, exchange.candidates, strict=True), start=1
@@ -116,6 +125,11 @@ class _Row:
             self.positions += range(first, first + len(answer))
             self.owners += [owner] * len(answer)
             self.ends.append(len(self.token_ids) - 1)
+            if candidate.frame == "bare":
+                told = range(script.first_of(answer) + 1, len(answer) - _NUM_LAST)
+                number = next((at for at in told if answer[: at + 1] != right[: at + 1]), told.stop)
+                due = candidate.points.correctness
+                self.inner |= {begin + at: _FULL if at < number else due for at in told}
             if (candidate.flaw, candidate.frame) == ("none", "bare"):
                 self.said += range(begin + script.first_of(answer), len(self.token_ids) - 1)
         num_missing = width - len(self.token_ids)

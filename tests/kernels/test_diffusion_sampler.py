@@ -131,7 +131,9 @@ def test_steps_reveal_even_shares_with_the_larger_first() -> None:
 
 def test_a_block_without_masks_stays_as_it_is() -> None:
     before = canvas([[False] * 4])
-    after = reveal(before, Guesses(tokens=torch.arange(4), confidences=torch.ones(4)), policy(), torch.tensor([]))
+    after = reveal(
+        before, Guesses(tokens=torch.arange(4), confidences=torch.ones(4)), policy(), torch.tensor([])
+    )
     assert torch.equal(after.canvas.token_ids, before.token_ids)
     assert after.num_final.tolist() == [4]
 

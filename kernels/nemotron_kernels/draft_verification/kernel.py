@@ -181,11 +181,11 @@ def _draw(
     weight = tl.exp((logits - base_of_row) / temperature) / total_of_row
     if num_accepted < length:
         if HAS_CHANCES:
-            source = drafts_ptr + num_accepted.to(tl.int64) * stride_draft_row
-            logits = _row(source, ids, size, stride_draft_id)
-            base_of_row = tl.sum(tl.where(is_last, base_q, 0.0))
-            total_of_row = tl.sum(tl.where(is_last, total_q, 0.0))
-            chance = tl.exp((logits - base_of_row) / temperature) / total_of_row
+            row_ptr = drafts_ptr + num_accepted.to(tl.int64) * stride_draft_row
+            drafted_logits = _row(row_ptr, ids, size, stride_draft_id)
+            base_of_draft = tl.sum(tl.where(is_last, base_q, 0.0))
+            total_of_draft = tl.sum(tl.where(is_last, total_q, 0.0))
+            chance = tl.exp((drafted_logits - base_of_draft) / temperature) / total_of_draft
             weight -= tl.where(ids == mask_id, 0.0, chance)
         weight = tl.where(ids == tl.sum(tl.where(is_last, drafted, 0)), 0.0, weight)
     # What has no weight must lose to what has, however short its wait.
@@ -231,8 +231,13 @@ BUILDS = (
         "match_31",
         _match,
         signature={
-            "chosen_ptr": "*i64", "drafted_ptr": "*i64", "length_ptr": "*i32", "num_accepted_ptr": "*i64",
-            "bonus_ptr": "*i64", "stride_chosen": "i32", "stride_draft": "i32",
+            "chosen_ptr": "*i64",
+            "drafted_ptr": "*i64",
+            "length_ptr": "*i32",
+            "num_accepted_ptr": "*i64",
+            "bonus_ptr": "*i64",
+            "stride_chosen": "i32",
+            "stride_draft": "i32",
         },
         constants={"stride_choice": 1, "stride_drafted": 1, "MOST": 32},
         num_warps=1,

@@ -17,9 +17,7 @@ def uniform(seeds: Tensor, counters: Tensor, ids: Tensor, stream: int) -> Tensor
     return (words.gather(-1, (ids % 4).expand(len(seeds), -1)[..., None]).squeeze(-1) + 0.5) / 2.0**32
 
 
-def exponential(
-    seeds: Tensor, counters: Tensor, num_ids: int, stream: int = STREAM_OF_CHOICE
-) -> Tensor:
+def exponential(seeds: Tensor, counters: Tensor, num_ids: int, stream: int = STREAM_OF_CHOICE) -> Tensor:
     """Waiting times of rate one, float64 [rows, ids]."""
     ids = torch.arange(num_ids, device=seeds.device)
     return -torch.log1p(-uniform(seeds, counters, ids, stream))
@@ -37,7 +35,10 @@ def philox(counter: tuple[Tensor, ...], key: tuple[Tensor, Tensor]) -> tuple[Ten
     zeroth, first, second, third = counter
     low, high = key
     for _ in range(_ROUNDS):
-        (high_0, low_0), (high_2, low_2) = _product(_MULTIPLIERS[0], zeroth), _product(_MULTIPLIERS[1], second)
+        (high_0, low_0), (high_2, low_2) = (
+            _product(_MULTIPLIERS[0], zeroth),
+            _product(_MULTIPLIERS[1], second),
+        )
         zeroth, first, second, third = high_2 ^ first ^ low, low_2, high_0 ^ third ^ high, low_0
         low, high = low + _KEY_STEPS[0] & _WORD, high + _KEY_STEPS[1] & _WORD
     return zeroth, first, second, third

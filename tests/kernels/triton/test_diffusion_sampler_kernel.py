@@ -66,7 +66,9 @@ def test_no_rows_are_no_launch(poisoned: Poisoned) -> None:
     assert kernel.guess(torch.empty(0, 7), 3).tokens.shape == (0,)
 
 
-def test_draws_are_the_references_wherever_float32_can_tell_the_best(poisoned: Poisoned, close: Close) -> None:
+def test_draws_are_the_references_wherever_float32_can_tell_the_best(
+    poisoned: Poisoned, close: Close
+) -> None:
     torch.manual_seed(0)
     logits = torch.randn(12, 150)
     logits[:, 20] = -math.inf

@@ -50,9 +50,7 @@ def test_rejection_is_the_references(
     wanted[:, :, 100:110] = -math.inf
     guessed = (wanted[:, :-1].float() + 0.5 * torch.randn(BATCH, MOST, SIZE)).to(dtype)
     tokens = guessed.index_fill(2, torch.tensor([MASK]), -math.inf).argmax(-1)
-    draft = Draft(
-        tokens=tokens, lengths=lengths, logits=guessed if has_chances else None, mask_id=MASK
-    )
+    draft = Draft(tokens=tokens, lengths=lengths, logits=guessed if has_chances else None, mask_id=MASK)
     drawing = Drawing(
         temperatures=torch.tensor([0.2, 0.5, 1.0, 0.3, 0.2, 1.0, 0.1, 0.0]),
         seeds=torch.arange(BATCH) * 10**13 - 3,

@@ -11,8 +11,8 @@ from nemotron_kernels.noise import STREAM_OF_SECOND_CHOICE, exponential
 from nemotron_kernels.noise.kernel import exponential_tile
 
 
-@triton.jit
-def _fill(out, seed_ptr, counter_ptr, BEGIN: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def] # noqa: N803
+@triton.jit  # type: ignore[untyped-decorator]
+def _fill(out, seed_ptr, counter_ptr, BEGIN: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def]
     waits = exponential_tile(tl.load(seed_ptr), tl.load(counter_ptr), BEGIN, 2, WIDTH)
     tl.store(out + tl.arange(0, WIDTH), waits)
 

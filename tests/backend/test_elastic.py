@@ -21,6 +21,7 @@ from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.model.quantize import quantize
 from nemotron_backend.request import PRECISIONS, Precision
 from nemotron_kernels.grouped_experts import ExpertWeights
+from nemotron_kernels.native import NativeExperts, NativeLinear, StackedLinear
 
 # Hidden channels and Mamba heads both shrink to three quarters, so that one epsilon masks both norms.
 SIZES = {
@@ -52,7 +53,8 @@ def logits(folder: Path, size: str, precision: Precision, run: Any) -> Tensor:
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:
-    assert float((ours - theirs).abs().max() / theirs.std()) < 1e-4
+    # Native code leaves out up to 2^-17 of an input of every map.
+    assert float((ours - theirs).abs().max() / theirs.std()) < 5e-4
 
 
 def in_precision(folder: Path, precision: Precision) -> Path:
@@ -149,7 +151,9 @@ def test_transformers_loads_an_extract(save_hybrid: Any, run: Any, tmp_path: Pat
     close(logits(folder, size, "bf16", run), theirs)
 
 
-def test_a_size_copies_no_matrix(save_hybrid: Any) -> None:
+@pytest.mark.parametrize("kernels", ["auto", "reference"])
+def test_a_size_copies_no_matrix(save_hybrid: Any, kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEMOTRON_KERNELS", kernels)
     tensors = NemotronHTensors(save_hybrid(**SHAPE))
     for precision in PRECISIONS:
         whole = PartReader(tensors, {}).whole(recipe(tensors.config, precision))
@@ -162,18 +166,29 @@ def test_a_size_copies_no_matrix(save_hybrid: Any) -> None:
 def memory(parts: Parts | WholeParts) -> set[int]:
     """Where the storage of every matrix, every expert and the embedding begins."""
     linears = parts.linears if isinstance(parts, Parts) else parts.matrices
-    blocks: list[Matrix] = []
-    for linear in linears.values():
-        assert isinstance(linear, Matrix | BlockMatrix)
-        blocks += [linear] if isinstance(linear, Matrix) else [block for row in linear.grid for block in row]
-    stacks = [held for held in parts.experts.values() if isinstance(held, ExpertWeights)]
-    assert len(stacks) == len(parts.experts)
-    held = [
-        *(block.values for block in blocks),
-        *(stack.values for stack in stacks),
-        parts.tensors["backbone.embeddings.weight"],
+    numbers = [tensor for linear in linears.values() for tensor in numbers_of(linear)]
+    stacks = [
+        held.held.numbers if isinstance(held, NativeExperts) else held.values
+        for held in parts.experts.values()
+        if isinstance(held, ExpertWeights | NativeExperts)
     ]
+    assert len(stacks) == len(parts.experts)
+    held = [*numbers, *stacks, parts.tensors["backbone.embeddings.weight"]]
     return {tensor.untyped_storage().data_ptr() for tensor in held}
+
+
+def numbers_of(linear: Any) -> list[Tensor]:
+    match linear:
+        case Matrix():
+            return [linear.values]
+        case BlockMatrix():
+            return [block.values for row in linear.grid for block in row]
+        case NativeLinear():
+            return [linear.weight.numbers]
+        case StackedLinear():
+            return [part.weight.numbers for part in linear.parts]
+        case other:
+            raise TypeError(other)
 
 
 def test_all_sizes_cost_the_memory_of_one(save_hybrid: Any) -> None:
@@ -196,7 +211,10 @@ def test_a_packed_size_gives_the_same_logits(
     close(out, logits(checkpoint.folder, size, precision, run))
 
 
-def test_packed_sizes_hold_their_own_matrices_and_share_the_rest(save_hybrid: Any) -> None:
+def test_packed_sizes_hold_their_own_matrices_and_share_the_rest(
+    save_hybrid: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEMOTRON_KERNELS", "reference")  # native code has no need of copies
     checkpoint = NemotronHCheckpoint.open(save_hybrid(**SHAPE))
     large, small = (checkpoint.network(size, "bf16", "packed") for size in ("large", "small"))
     assert large.num_bytes > small.num_bytes > 0

@@ -241,9 +241,10 @@ def test_only_the_whole_network_drafts(folder: Path) -> None:
 @pytest.mark.parametrize("precision", ["fp8", "nvfp4"])
 def test_the_block_stays_plain_in_every_precision(folder: Path, run: Any, precision: Any) -> None:
     checkpoint = NemotronHCheckpoint.open(folder)
-    network, tokens = checkpoint.network("full", precision), draw(6)
+    other, tokens = checkpoint.network("full", "bf16"), draw(6)
+    network = checkpoint.network("full", precision)
     before = checkpoint.num_shared_bytes
-    other = checkpoint.network("full", "bf16")
+    checkpoint.network("full", precision)
     cache = network.make_cache(8)
     run(network, (tokens, cache, 0), is_followed=True)
     assert predict(network, cache, 3).isfinite().all()

@@ -14,11 +14,12 @@ from nemotron_backend.model.nemotron_h import NemotronH
 from nemotron_backend.model.nemotron_h_mtp import PredictionBlock, fits_vectors
 from nemotron_backend.model.nemotron_h_mtp_tensors import PredictionTensors, can_predict
 from nemotron_backend.model.nemotron_h_tensors import NemotronHTensors
-from nemotron_backend.model.packed import pack, packed_bytes
+from nemotron_backend.model.packed import map_bytes, pack, packed_bytes
 from nemotron_backend.model.part_reader import PartReader
 from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import PRECISIONS, Decode, Precision
+from nemotron_kernels.native import native_code
 from nemotron_kernels.quantised_linear import held_bytes
 
 
@@ -73,11 +74,13 @@ class NemotronHCheckpoint:
     @property
     def num_shared_bytes(self) -> int:
         """Bytes of the weights read so far, which all sizes use together."""
-        return self._reader.num_bytes + (0 if self._block is None else packed_bytes(self._block))
+        return self._reader.num_bytes + (0 if self._block is None else map_bytes(self._block))
 
     @property
     def num_packed_bytes(self) -> int:
-        """All sizes in all precisions."""
+        """All sizes in all precisions; none where native code reads every size where it lies."""
+        if native_code() is not None:
+            return 0
         configs = (shrink(self.config, size, self.folder) for size in self.sizes)
         shapes = (shape for config in configs for name, shape in inventory(config).items() if is_linear(name))
         return len(self.precisions) * sum(held_bytes(shape) for shape in shapes)
@@ -86,7 +89,8 @@ class NemotronHCheckpoint:
         """One of the networks; `packed` ones are copies, about twice as fast at one token.
 
         One that predicts is packed whatever is asked for, as only those give a token the same bits alone
-        and among others. Raises CheckpointError, UnknownSize, UnavailablePrecision.
+        and among others. Native code does so too, and copies nothing.
+        Raises CheckpointError, UnknownSize, UnavailablePrecision.
         """
         folder, config = self._tensors.folder, self.config
         wanted = self._quantisation(precision)
@@ -97,7 +101,9 @@ class NemotronHCheckpoint:
         if layout == "views" and not predicts:
             return NemotronH(kept, self._reader.whole(wanted).cut(cuts))
         # A reader of its own lets go of the float32 matrices once they are packed.
-        parts = pack(PartReader(self._tensors, self._shared).whole(wanted).cut(cuts))
+        own = PartReader(self._tensors, self._shared)
+        reader = own if native_code() is None else self._reader
+        parts = pack(reader.whole(wanted).cut(cuts))
         return NemotronH(kept, parts, packed_bytes(parts), self._prediction(parts) if predicts else None)
 
     def _predicts(self, size: str) -> bool:

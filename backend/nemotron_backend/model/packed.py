@@ -1,8 +1,8 @@
-"""What does a size cost when it is copied into the processor's fastest layout?
+"""What does a size cost when it is copied into the fastest layout of a processor without native code?
 
-Two bytes a weight for every size and precision, and more where fbgemm fills the inputs of a matrix up to a
-multiple of 512. Views hold four for all sizes of a precision together;
-in return a forward moves half as much memory.
+Native code reads every size where it lies, so its parts are left alone. For others, two bytes a weight for
+every size and precision, and more where fbgemm fills the inputs of a matrix up to a multiple of 512. Views
+hold four for all sizes of a precision together; in return a forward moves half as much memory.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from nemotron_backend.model.matrix import BlockMatrix, Matrix
 from nemotron_backend.model.parts import Parts
 from nemotron_backend.model.precision import shifted
 from nemotron_kernels.grouped_experts import ExpertMaps, ExpertWeights, Visits
+from nemotron_kernels.native import NativeExperts, NativeLinear, StackedLinear
 from nemotron_kernels.quantised_linear import Linear, prepare
 
 
@@ -34,7 +35,7 @@ class PackedExperts:
 
 
 def pack(parts: Parts) -> Parts:
-    """The same parts, every matrix copied; vectors and the embedding stay as they are."""
+    """The same parts, every wide matrix copied; vectors and the embedding stay as they are."""
     return Parts(
         tensors=parts.tensors,
         linears={name: _packed(linear) for name, linear in parts.linears.items()},
@@ -44,8 +45,16 @@ def pack(parts: Parts) -> Parts:
 
 def packed_bytes(parts: Parts) -> int:
     """Bytes of what `pack` copied."""
-    experts = [held.num_bytes for held in parts.experts.values() if isinstance(held, PackedExperts)]
-    return sum(experts) + sum(linear.num_bytes for linear in parts.linears.values())
+    experts = [held for held in parts.experts.values() if isinstance(held, PackedExperts)]
+    shared = (NativeLinear, StackedLinear, Matrix, BlockMatrix)
+    linears = [linear for linear in parts.linears.values() if not isinstance(linear, shared)]
+    return sum(held.num_bytes for held in (*experts, *linears))
+
+
+def map_bytes(parts: Parts) -> int:
+    """Bytes of all maps, of parts that share them with no others."""
+    experts = [held for held in parts.experts.values() if isinstance(held, PackedExperts | NativeExperts)]
+    return sum(held.num_bytes for held in (*experts, *parts.linears.values()))
 
 
 def _packed(linear: Linear) -> Linear:

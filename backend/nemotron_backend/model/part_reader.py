@@ -15,11 +15,12 @@ from nemotron_backend.model.matrix import Matrix
 from nemotron_backend.model.modelopt import Quantisation
 from nemotron_backend.model.nemotron_h_config import NemotronHConfig
 from nemotron_backend.model.nemotron_h_tensors import module
-from nemotron_backend.model.parts import WholeParts
+from nemotron_backend.model.parts import WholeExperts, WholeLinear, WholeParts
 from nemotron_backend.model.precision import shifted
 from nemotron_backend.model.stored_weight import StoredWeight
 from nemotron_backend.request import Precision
 from nemotron_kernels.grouped_experts import ExpertWeights
+from nemotron_kernels.native import NativeExperts, is_short, native_code, native_experts, native_linear
 
 _ATTENTION_INPUT = re.compile(r"\.[qkv]_proj\.")
 _Key = tuple[str, tuple[Precision, ...]]
@@ -50,15 +51,15 @@ class PartReader:
         """`tensors` keeps what no precision touches; readers of one checkpoint may share it."""
         self._source = source
         self._tensors = tensors
-        self._matrices: dict[_Key, Matrix] = {}
-        self._experts: dict[_Key, ExpertWeights] = {}
+        self._matrices: dict[_Key, WholeLinear] = {}
+        self._experts: dict[_Key, WholeExperts] = {}
 
     @property
     def num_bytes(self) -> int:
         """Bytes of all parts held, of every precision that was read."""
-        stacks = [part for held in self._experts.values() for part in (held.values, held.scale)]
-        tensors = [*self._tensors.values(), *(part for part in stacks if part is not None)]
-        return sum(held.nbytes for held in tensors) + sum(held.num_bytes for held in self._matrices.values())
+        experts = sum(map(_bytes_of, self._experts.values()))
+        matrices = sum(held.num_bytes for held in self._matrices.values())
+        return sum(held.nbytes for held in self._tensors.values()) + matrices + experts
 
     def whole(self, wanted: Quantisation) -> WholeParts:
         """All parts of the largest network in the wanted precision. Raises CheckpointError."""
@@ -83,13 +84,13 @@ class PartReader:
             self._tensors[name] = tensor if name == EMBEDDING else tensor.float()
         return self._tensors[name]
 
-    def _matrix(self, name: str, members: Sequence[str], wanted: Quantisation) -> Matrix:
+    def _matrix(self, name: str, members: Sequence[str], wanted: Quantisation) -> WholeLinear:
         key = (name, _precisions(members, wanted))
         if key not in self._matrices:
             self._matrices[key] = _joined([self._source.quantised(member, wanted) for member in members])
         return self._matrices[key]
 
-    def _stack(self, layer: int, part: str, wanted: Quantisation) -> ExpertWeights:
+    def _stack(self, layer: int, part: str, wanted: Quantisation) -> WholeExperts:
         num_experts = self._source.config.n_routed_experts
         names = [f"{prefix(layer)}experts.{expert}.{part}_proj.weight" for expert in range(num_experts)]
         key = (f"{prefix(layer)}{part}", _precisions(names, wanted))
@@ -97,7 +98,15 @@ class PartReader:
             self._experts[key] = self._stacked(names, wanted)
         return self._experts[key]
 
-    def _stacked(self, names: Sequence[str], wanted: Quantisation) -> ExpertWeights:
+    def _stacked(self, names: Sequence[str], wanted: Quantisation) -> WholeExperts:
+        code = native_code()
+        if code is not None and len(set(_precisions(names, wanted))) == 1:
+            contents = [self._source.quantised(name, wanted).content for name in names]
+            if all(map(is_short, contents)):
+                return native_experts(code, contents)
+        return self._widened(names, wanted)
+
+    def _widened(self, names: Sequence[str], wanted: Quantisation) -> ExpertWeights:
         values = torch.empty(len(names), *self._source.shapes[names[0]])
         scales: list[Tensor] = []
         is_plain = set(_precisions(names, wanted)) == {"bf16"}
@@ -105,6 +114,12 @@ class PartReader:
             values[expert], row_scale = _numbers(self._source.quantised(name, wanted), is_plain)
             scales.append(row_scale)
         return ExpertWeights(values, None if is_plain else torch.stack(scales))
+
+
+def _bytes_of(held: WholeExperts) -> int:
+    if isinstance(held, NativeExperts):
+        return held.num_bytes
+    return held.values.nbytes + (0 if held.scale is None else held.scale.nbytes)
 
 
 def _maps(names: Sequence[str]) -> dict[str, list[str]]:
@@ -120,8 +135,11 @@ def _precisions(names: Sequence[str], wanted: Quantisation) -> tuple[Precision, 
     return tuple(wanted.of(module(name)) for name in names)
 
 
-def _joined(weights: Sequence[StoredWeight]) -> Matrix:
+def _joined(weights: Sequence[StoredWeight]) -> WholeLinear:
     """Maps of the same input, one above the other."""
+    code, contents = native_code(), [weight.content for weight in weights]
+    if code is not None and all(map(is_short, contents)):
+        return native_linear(code, contents)
     is_plain = all(isinstance(weight.content, Tensor) for weight in weights)
     values, scales = zip(*(_numbers(weight, is_plain) for weight in weights), strict=True)
     return Matrix(torch.cat(values), None if is_plain else torch.cat(scales))

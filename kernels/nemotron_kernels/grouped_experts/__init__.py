@@ -13,6 +13,7 @@ from torch import Tensor
 from nemotron_kernels._choice import runs_triton
 from nemotron_kernels.grouped_experts import reference
 from nemotron_kernels.grouped_experts.reference import ExpertMaps, ExpertWeights, Nvfp4Experts, Visits
+from nemotron_kernels.native.experts import NativeExperts
 from nemotron_kernels.router import Routing
 
 __all__ = ["ExpertMaps", "ExpertWeights", "Nvfp4Experts", "Visits", "grouped_experts"]
@@ -20,6 +21,8 @@ __all__ = ["ExpertMaps", "ExpertWeights", "Nvfp4Experts", "Visits", "grouped_exp
 
 def grouped_experts(x: Tensor, routing: Routing, up: ExpertMaps, down: ExpertMaps) -> Tensor:
     """Send `x` [tokens, in] through its experts."""
+    if isinstance(up, NativeExperts) and isinstance(down, NativeExperts):
+        return up.send(x, routing, down)
     held = (ExpertWeights, Nvfp4Experts)
     if isinstance(up, held) and isinstance(down, held) and runs_triton(x):
         from nemotron_kernels.grouped_experts import kernel

@@ -1,0 +1,15 @@
+#ifndef LINEAR_H
+#define LINEAR_H
+
+#include "kernel.h"
+
+/* out = in times the weight's transpose, for every row. */
+void linear(const weight *w, rows in, rows out, int64_t num_threads);
+
+/* How many outputs one thread computes at a time. */
+int64_t rows_a_piece(const weight *w, int64_t num_threads);
+
+/* Memory of the calling thread, valid until it asks again. */
+uint8_t *scratch(int64_t bytes);
+
+#endif

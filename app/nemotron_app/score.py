@@ -73,8 +73,9 @@ def _row(line: str, place: str) -> Row:
 
 def _messages(row: Mapping[str, Any]) -> Sequence[Any]:
     """The conversation of a line, empty where it has none; `prompt` and `response` as HelpSteer2 has them."""
-    if isinstance(row.get("messages"), list):
-        return row["messages"]
+    messages = row.get("messages")
+    if isinstance(messages, list):
+        return list(messages)
     prompt, response = row.get("prompt"), row.get("response")
     if isinstance(prompt, str) and isinstance(response, str):
         return [{"role": "user", "content": prompt}, {"role": "assistant", "content": response}]

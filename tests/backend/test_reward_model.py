@@ -28,7 +28,7 @@ from nemotron_backend.request import Conversation, Message
 from nemotron_backend.rewards import ATTRIBUTES
 from nemotron_backend.templates import built_in
 
-SHAPE: Mapping[str, Any] = {
+SHAPE: dict[str, Any] = {
     "vocab_size": 50,
     "hidden_size": 48,
     "intermediate_size": 72,
@@ -103,7 +103,7 @@ def test_a_language_models_first_logit_is_the_reward(tmp_path: Path, family: str
 
 
 def test_a_bias_is_added_where_the_head_has_one(tmp_path: Path) -> None:
-    _save(tmp_path, NemotronForSequenceClassification, NemotronConfig(**SHAPE, num_labels=9))
+    _save(tmp_path, NemotronForSequenceClassification, NemotronConfig(**SHAPE | {"num_labels": 9}))
     without = _scores(open_checkpoint(tmp_path).network("full", "bf16", "packed"), IDS)
     file = tmp_path / "model.safetensors"
     bias = torch.arange(9.0)
@@ -113,14 +113,14 @@ def test_a_bias_is_added_where_the_head_has_one(tmp_path: Path) -> None:
 
 
 def test_outputs_of_unknown_meaning_are_refused(tmp_path: Path) -> None:
-    _save(tmp_path, LlamaForSequenceClassification, LlamaConfig(**SHAPE, num_labels=3))
+    _save(tmp_path, LlamaForSequenceClassification, LlamaConfig(**SHAPE | {"num_labels": 3}))
     with pytest.raises(UnsupportedConfig, match="3 outputs"):
         open_checkpoint(tmp_path)
 
 
 def test_a_checkpoint_with_a_head_of_scores_is_no_chat_model(tmp_path: Path) -> None:
     folder = tmp_path / "of-my-own"
-    _save(folder, NemotronForSequenceClassification, NemotronConfig(**SHAPE, num_labels=9))
+    _save(folder, NemotronForSequenceClassification, NemotronConfig(**SHAPE | {"num_labels": 9}))
     shelf = shelve([folder], Catalog.read())
     (options,) = shelf.models
     assert options.is_reward

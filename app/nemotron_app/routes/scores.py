@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from nemotron_app.gateway import Here
-from nemotron_app.routes.documents import GENERATION_FAILURES, body_document, failures
+from nemotron_app.routes.documents import GENERATION_FAILURES, Responses, body_document, failures
 from nemotron_app.wire.body import body_of
 from nemotron_app.wire.score_body import ScoresBody
 
 router = APIRouter()
 
-_SCORED = {
+_SCORED: Responses = {
     200: {
         "content": {"application/jsonl": {"itemSchema": {"$ref": "#/components/schemas/ScoreLine"}}},
         "description": "A line of JSON for each answer, as soon as it is scored.",

@@ -14,6 +14,7 @@ from nemotron_backend.model.adapter_folder import FOLDER
 _SMOLLM2 = ModelOptions().model
 # Architectures that a folder may hold, as config.json calls them.
 _LOADABLE = ("llama", "nemotron", "nemotron_h", "nemotron_labs_diffusion")
+_SCORING = ("llama", "nemotron")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ def shipped() -> tuple[Path, ...]:
 
 def can_load(model: Model) -> bool:
     """Whether a folder with this model's checkpoint can be served, where the memory holds it."""
-    return model.model_type in _LOADABLE
+    return model.model_type in (_SCORING if model.kind == "reward" else _LOADABLE)
 
 
 def _with(shelf: Shelf, folder: Path) -> Shelf:

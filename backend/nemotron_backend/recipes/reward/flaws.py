@@ -5,7 +5,7 @@ from random import Random
 from string import ascii_lowercase, digits
 from typing import Literal, get_args
 
-from nemotron_backend.recipes.tasks import TASKS, Example
+from nemotron_backend.recipes.tasks import TASKS, Example, Level
 
 Flaw = Literal["none", "slip", "cut", "other", "shuffled", "foreign", "refusal"]
 FLAWS: tuple[Flaw, ...] = get_args(Flaw)
@@ -41,7 +41,7 @@ def _cut(rng: Random, example: Example) -> str:
 
 def _other(rng: Random, example: Example) -> str:
     """The right answer to another question of the task."""
-    return TASKS[example.task].make(rng, example.level).answer
+    return _answer(rng, example.task, example.level)
 
 
 def _shuffled(rng: Random, example: Example) -> str:
@@ -53,7 +53,12 @@ def _shuffled(rng: Random, example: Example) -> str:
 def _foreign(rng: Random, example: Example) -> str:
     """The right answer to a question of another task."""
     task = rng.choice([task for task in TASKS if task != example.task])
-    return TASKS[task].make(rng, example.level).answer
+    return _answer(rng, task, example.level)
+
+
+def _answer(rng: Random, task: str, level: Level) -> str:
+    made: Example = TASKS[task].make(rng, level)
+    return made.answer
 
 
 def _refusal(rng: Random, example: Example) -> str:

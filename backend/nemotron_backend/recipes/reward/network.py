@@ -37,4 +37,6 @@ CONFIG: dict[str, Any] = {
 
 def create(**changes: Any) -> NemotronForSequenceClassification:
     """A network that has learned nothing; keywords change its config."""
-    return NemotronForSequenceClassification(NemotronConfig(**(CONFIG | changes)))
+    kind: Any = NemotronForSequenceClassification
+    network: NemotronForSequenceClassification = kind(NemotronConfig(**(CONFIG | changes)))
+    return network

@@ -55,7 +55,8 @@ def _set_up_log() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
     for handler in logging.getLogger().handlers:
         handler.addFilter(RedactKeys())
-    for name in ("uvicorn.error", "alembic.runtime"):
+    # The last one would tell of every request to another server, which is logged here by itself.
+    for name in ("uvicorn.error", "alembic.runtime", "httpx2"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

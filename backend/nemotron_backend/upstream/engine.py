@@ -24,7 +24,8 @@ from nemotron_backend.upstream.limits import check, lacks_of
 from nemotron_backend.upstream.options import UpstreamModel, UpstreamOptions
 from nemotron_backend.upstream.scores import judgement
 
-_PAUSE = 30.0
+# Seconds between looks at a server that is not there, and at one that is.
+_SOON, _LATER = 30.0, 300.0
 
 
 class UpstreamEngine:
@@ -108,7 +109,7 @@ class UpstreamEngine:
         """Look until all is well, and again later, for it may not stay so."""
         while True:
             await self.look()
-            await self._sleep(_PAUSE)
+            await self._sleep(_LATER if self._state == "ready" else _SOON)
 
     async def _choice(self, request: GenerationRequest, index: int) -> AsyncGenerator[Delta, None]:
         """One choice, which is a request of its own, since its seed is."""

@@ -33,7 +33,7 @@ def group_by_expert(experts: Tensor, num_experts: int, tile: int) -> Groups:
     labels = torch.full((num_tiles,), -1, dtype=torch.int32, device=experts.device)
     first = 0
     for expert in range(num_experts):
-        for own in (visited == expert).nonzero().flatten().split(tile):
+        for own in torch.split((visited == expert).nonzero().flatten(), tile):
             if len(own):
                 rows[first, : len(own)], labels[first] = own.int(), expert
                 first += 1

@@ -1,15 +1,18 @@
 """How are experts' maps handed to a kernel, and in which tiles does it take them?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import triton.language as tl
 from torch import Tensor
 
 from nemotron_kernels._choice import is_interpreted
 from nemotron_kernels.grouped_experts.reference import ExpertWeights, Nvfp4Experts
+from nemotron_kernels.quantised_linear.four_bit.kernel import pairs_of
 
 Held = ExpertWeights | Nvfp4Experts
+
+_KINDS = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,19 @@ class Map:
     num_rows: int
     num_columns: int
     format: str
+
+    def read(self, rows: Tensor) -> Tensor:
+        """Rows as the kernel reads them: two numbers as one integer, where one byte holds two weights."""
+        return pairs_of(rows) if self.format == "nvfp4" else rows
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Any]:
+        """What the kernel is compiled for, with rows of this type."""
+        return {
+            "HAS_SCALE": self.pointers[2] is not None,
+            "FORMAT": self.format,
+            "KIND": _KINDS[dtype],
+            "INTERPRETED": is_interpreted(),
+        }
 
 
 def arguments(held: Held) -> Map:
@@ -51,10 +67,3 @@ def config_for(rows_per_expert: int) -> dict[str, int]:
 def wide(dtype: torch.dtype) -> torch.dtype:
     """What holds a hidden value: float16 overflows at the square of 256."""
     return torch.float32 if dtype == torch.float16 else dtype
-
-
-def dot_type(dtype: torch.dtype) -> tl.dtype:
-    """What is multiplied. The interpreter's bfloat16 product is wrong, so it gets float32."""
-    if dtype == torch.float32 or is_interpreted():
-        return tl.float32
-    return tl.bfloat16 if dtype == torch.bfloat16 else tl.float16

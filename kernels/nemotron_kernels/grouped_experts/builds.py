@@ -1,8 +1,6 @@
 """For which precisions and batches are the experts' kernels compiled?"""
 
-import triton.language as tl
-
-from nemotron_kernels._build import Build
+from nemotron_kernels._build import Build, Target
 from nemotron_kernels.grouped_experts.arguments import config_for
 from nemotron_kernels.grouped_experts.kernel import down_and_sum, product, sum_parts
 
@@ -40,15 +38,23 @@ _WHOLE = (
     "stride_block_expert",
     "stride_out",
 )
-_TENSOR_CORES = {"sm_80": "HMMA", "sm_90": "HGMMA", "sm_100": "UTCHMMA", "sm_120": "HMMA"}
+_TENSOR_CORES: dict[Target, str] = {"sm_80": "HMMA", "sm_90": "HGMMA", "sm_100": "UTCHMMA", "sm_120": "HMMA"}
 
 
 def _build(name: str, form: str, rows_per_expert: int, **flags: bool) -> Build:
     config = config_for(rows_per_expert)
     tiles = {key: config[key] for key in ("TILE", "BLOCK_N", "BLOCK_K")}
     weight = "*bf16" if form == "plain" else "*u8"
-    constants = {"FORMAT": form, "DOT": tl.bfloat16, "HAS_SCALE": form != "plain", **flags, **tiles}
-    signature = {**_POINTERS, "weight_ptr": weight, **_SIZES}
+    constants = {
+        "FORMAT": form,
+        "KIND": "bf16",
+        "INTERPRETED": False,
+        "HAS_SCALE": form != "plain",
+        **flags,
+        **tiles,
+    }
+    rows = "*i32" if form == "nvfp4" else "*bf16"  # pairs of bfloat16
+    signature = {**_POINTERS, "x_ptr": rows, "weight_ptr": weight, **_SIZES}
     kernel = product
     if "IS_UP" not in flags:
         kernel = down_and_sum

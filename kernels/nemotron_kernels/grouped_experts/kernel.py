@@ -4,6 +4,7 @@
 A product is computed as its transpose, weights times rows: a tensor core takes 64 rows of its first operand
 and as few as 16 columns of its second, and it is the rows of an expert that are few. Codes become numbers
 in registers on their way; codes of FP8 and codes of NVFP4 times their block's scale are exact in bfloat16.
+Inputs of NVFP4 weights are read two at a time, for what one byte holds.
 
 A few tokens visit almost as many experts as they have visits: each visit then is a tile of its own, nothing
 is sorted, and the second product sums over a token's experts itself (two launches). Otherwise rows are
@@ -16,47 +17,59 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from nemotron_kernels._decode import e2m1_value, e4m3_value
+from nemotron_kernels._decode import e4m3_value
 from nemotron_kernels.expert_groups import kernel as expert_groups
-from nemotron_kernels.grouped_experts.arguments import Held, Map, arguments, config_for, dot_type, wide
+from nemotron_kernels.grouped_experts.arguments import Held, Map, arguments, config_for, wide
+from nemotron_kernels.quantised_linear.four_bit.assembly import LEFT
+from nemotron_kernels.quantised_linear.four_bit.kernel import halves, scaled_codes
 from nemotron_kernels.router import Routing
 
 # Up to so many tokens go without groups: 4 of Nano's visit 22.4 different experts 24 times on average.
 _FEW_TOKENS = 4
 
+_LEFT = tl.constexpr(LEFT)
+
 
 @triton.jit
-def _weights(
+def _add_four_bits(
+    total,
+    pair_ptr,
+    source,
+    is_source,
     weight_ptr,
     block_scale_ptr,
     row,
     first,
     num_rows,
     num_columns,
+    stride_pair,
     stride_row,
     stride_block_row,
-    FORMAT: tl.constexpr,
-    DOT: tl.constexpr,
-    BLOCK_N: tl.constexpr,
+    KIND: tl.constexpr,
+    INTERPRETED: tl.constexpr,
     BLOCK_K: tl.constexpr,
 ):
-    """The weights [BLOCK_N, BLOCK_K] of one expert from column `first` on, before the scale of their rows."""
-    is_row = row < num_rows
-    if FORMAT == "nvfp4":
-        block, byte = first // 16 + tl.arange(0, BLOCK_K // 16), tl.arange(0, 8)
-        is_block = is_row[:, None] & (block * 16 < num_columns)[None, :]  # [BLOCK_N, BLOCK_K / 16]
-        at = row[:, None, None] * stride_row + block[None, :, None] * 8 + byte[None, None, :]
-        codes = tl.load(weight_ptr + at, mask=is_block[:, :, None], other=0)
-        scale_at = block_scale_ptr + row[:, None] * stride_block_row + block[None, :]
-        scale = e4m3_value(tl.load(scale_at, mask=is_block, other=0))
-        values = tl.interleave(e2m1_value(codes), e2m1_value(codes >> 4)) * scale[:, :, None]
-        numbers = tl.reshape(values.to(DOT), (BLOCK_N, BLOCK_K))
-    else:
-        column = first + tl.arange(0, BLOCK_K)
-        is_weight = is_row[:, None] & (column < num_columns)[None, :]
-        codes = tl.load(weight_ptr + row[:, None] * stride_row + column[None, :], mask=is_weight, other=0)
-        numbers = e4m3_value(codes).to(DOT) if FORMAT == "fp8" else codes.to(DOT)
-    return numbers
+    """Add columns of NVFP4 from `first` on, the even and the odd ones apart, as a byte holds one of each."""
+    pair, block = first // 2 + tl.arange(0, BLOCK_K // 2), first // 16 + tl.arange(0, BLOCK_K // 16)
+    is_row, is_pair, is_block = row < num_rows, pair < num_columns // 2, block < num_columns // 16
+    pair_at = pair_ptr + source[None, :] * stride_pair + pair[:, None]
+    pairs = tl.load(pair_at, mask=is_source[None, :] & is_pair[:, None], other=0)
+    code_at = weight_ptr + row[:, None] * stride_row + pair[None, :]
+    codes = tl.load(code_at, mask=is_row[:, None] & is_pair[None, :], other=0)
+    scale_at = block_scale_ptr + row[:, None] * stride_block_row + block[None, :]
+    scales = tl.load(scale_at, mask=is_row[:, None] & is_block[None, :], other=0)
+    even, odd = scaled_codes(codes, scales, KIND, INTERPRETED)
+    x_even, x_odd = halves(pairs, KIND)
+    total = tl.dot(even, _operand(x_even, KIND, INTERPRETED), acc=total, input_precision="tf32x3")
+    return tl.dot(odd, _operand(x_odd, KIND, INTERPRETED), acc=total, input_precision="tf32x3")
+
+
+@triton.jit
+def _operand(x, KIND: tl.constexpr, INTERPRETED: tl.constexpr):
+    """What is multiplied. The interpreter's bfloat16 product is wrong, so it gets float32."""
+    if INTERPRETED or KIND == "f32":
+        return x.to(tl.float32)
+    return x.to(tl.bfloat16 if KIND == "bf16" else tl.float16)
 
 
 @triton.jit
@@ -73,22 +86,32 @@ def _multiply(
     stride_row,
     stride_block_row,
     FORMAT: tl.constexpr,
-    DOT: tl.constexpr,
+    KIND: tl.constexpr,
+    INTERPRETED: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
     TILE: tl.constexpr,
 ):
-    """Weights times the rows `source` of x, [BLOCK_N, TILE]."""
+    """Weights times the rows `source` of x, [BLOCK_N, TILE], before the scale of the weights' rows."""
     total = tl.zeros((BLOCK_N, TILE), tl.float32)
     for first in range(0, num_columns, BLOCK_K):
-        column = first + tl.arange(0, BLOCK_K)
-        x_at = x_ptr + source[None, :] * stride_x + column[:, None]
-        x = tl.load(x_at, mask=is_source[None, :] & (column < num_columns)[:, None], other=0.0)
-        numbers = _weights(
-            weight_ptr, block_scale_ptr, row, first, num_rows, num_columns, stride_row, stride_block_row,
-            FORMAT, DOT, BLOCK_N, BLOCK_K,
-        )  # fmt: skip
-        total = tl.dot(numbers, x.to(DOT), acc=total, input_precision="tf32x3")
+        if FORMAT == "nvfp4":
+            total = _add_four_bits(
+                total, x_ptr, source, is_source, weight_ptr, block_scale_ptr, row, first,
+                num_rows, num_columns, stride_x, stride_row, stride_block_row, KIND, INTERPRETED, BLOCK_K,
+            )  # fmt: skip
+        else:
+            column = first + tl.arange(0, BLOCK_K)
+            is_column = column < num_columns
+            x_at = x_ptr + source[None, :] * stride_x + column[:, None]
+            x = tl.load(x_at, mask=is_source[None, :] & is_column[:, None], other=0.0)
+            weight_at = weight_ptr + row[:, None] * stride_row + column[None, :]
+            codes = tl.load(weight_at, mask=(row < num_rows)[:, None] & is_column[None, :], other=0)
+            values = e4m3_value(codes) if FORMAT == "fp8" else codes
+            values, x = _operand(values, KIND, INTERPRETED), _operand(x, KIND, INTERPRETED)
+            total = tl.dot(values, x, acc=total, input_precision="tf32x3")
+    if FORMAT == "nvfp4":
+        total *= _LEFT
     return total
 
 
@@ -117,7 +140,8 @@ def product(
     IS_GROUPED: tl.constexpr,
     HAS_SCALE: tl.constexpr,
     FORMAT: tl.constexpr,
-    DOT: tl.constexpr,
+    KIND: tl.constexpr,
+    INTERPRETED: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
     TILE: tl.constexpr,
@@ -142,7 +166,7 @@ def product(
     total = _multiply(
         x_ptr, source, is_visit, weight_ptr + expert * stride_expert,
         block_scale_ptr + expert * stride_block_expert, row, num_rows, num_columns,
-        stride_x, stride_row, stride_block_row, FORMAT, DOT, BLOCK_N, BLOCK_K, TILE,
+        stride_x, stride_row, stride_block_row, FORMAT, KIND, INTERPRETED, BLOCK_N, BLOCK_K, TILE,
     )  # fmt: skip
     if HAS_SCALE:
         scale_at = scale_ptr + expert * stride_scale_expert + row * stride_scale_row
@@ -180,7 +204,8 @@ def down_and_sum(
     stride_out,
     HAS_SCALE: tl.constexpr,
     FORMAT: tl.constexpr,
-    DOT: tl.constexpr,
+    KIND: tl.constexpr,
+    INTERPRETED: tl.constexpr,
     BLOCK_N: tl.constexpr,
     BLOCK_K: tl.constexpr,
     TILE: tl.constexpr,
@@ -196,7 +221,7 @@ def down_and_sum(
         part = _multiply(
             hidden_ptr, visit + 0 * lane, lane == 0, weight_ptr + expert * stride_expert,
             block_scale_ptr + expert * stride_block_expert, row, num_rows, num_columns,
-            stride_hidden, stride_row, stride_block_row, FORMAT, DOT, BLOCK_N, BLOCK_K, TILE,
+            stride_hidden, stride_row, stride_block_row, FORMAT, KIND, INTERPRETED, BLOCK_N, BLOCK_K, TILE,
         )  # fmt: skip
         if HAS_SCALE:
             scale_at = scale_ptr + expert * stride_scale_expert + row * stride_scale_row
@@ -236,18 +261,15 @@ def _few(out: Tensor, x: Tensor, routing: Routing, layers: tuple[Map, Map]) -> T
     (up, down), (tokens, chosen) = layers, routing.experts.shape
     experts, weights = routing.experts.contiguous(), routing.weights.contiguous()
     hidden = torch.empty(tokens * chosen, up.num_rows, dtype=wide(x.dtype), device=x.device)
-    config = config_for(1)
-    block_n = config["BLOCK_N"]
-    product[(triton.cdiv(up.num_rows, block_n), tokens * chosen)](
-        x, *up.pointers, weights, None, experts, hidden, up.num_rows, up.num_columns, chosen,
-        x.stride(0), *up.strides, hidden.stride(0),
-        IS_UP=True, IS_GROUPED=False, HAS_SCALE=up.pointers[2] is not None, FORMAT=up.format,
-        DOT=dot_type(x.dtype), **config,
+    config, source, wide_source = config_for(1), up.read(x), down.read(hidden)
+    product[(triton.cdiv(up.num_rows, config["BLOCK_N"]), tokens * chosen)](
+        source, *up.pointers, weights, None, experts, hidden, up.num_rows, up.num_columns, chosen,
+        source.stride(0), *up.strides, hidden.stride(0),
+        IS_UP=True, IS_GROUPED=False, **up.constants(x.dtype), **config,
     )  # fmt: skip
-    down_and_sum[(triton.cdiv(down.num_rows, block_n), tokens)](
-        hidden, *down.pointers, weights, experts, out, down.num_rows, down.num_columns, chosen,
-        hidden.stride(0), *down.strides, out.stride(0),
-        HAS_SCALE=down.pointers[2] is not None, FORMAT=down.format, DOT=dot_type(hidden.dtype), **config,
+    down_and_sum[(triton.cdiv(down.num_rows, config["BLOCK_N"]), tokens)](
+        wide_source, *down.pointers, weights, experts, out, down.num_rows, down.num_columns, chosen,
+        wide_source.stride(0), *down.strides, out.stride(0), **down.constants(hidden.dtype), **config,
     )  # fmt: skip
     return out
 
@@ -256,17 +278,15 @@ def _many(out: Tensor, x: Tensor, routing: Routing, layers: tuple[Map, Map]) -> 
     (up, down), (tokens, chosen) = layers, routing.experts.shape
     num_experts, weights = len(up.pointers[0]), routing.weights.contiguous()
     config = config_for(tokens * chosen // num_experts)
-    block_n = config["BLOCK_N"]
     groups = expert_groups.group_by_expert(routing.experts, num_experts, config["TILE"])
     hidden = torch.empty(len(groups.rows), up.num_rows, dtype=wide(x.dtype), device=x.device)
     parts = torch.empty(tokens * chosen, down.num_rows, dtype=wide(x.dtype), device=x.device)
-    steps = ((x, up, hidden, True), (hidden, down, parts, False))
-    for source, layer, target, is_up in steps:
-        product[(triton.cdiv(layer.num_rows, block_n), len(groups.experts))](
+    for rows, layer, target, is_up in ((x, up, hidden, True), (hidden, down, parts, False)):
+        source = layer.read(rows)
+        product[(triton.cdiv(layer.num_rows, config["BLOCK_N"]), len(groups.experts))](
             source, *layer.pointers, weights, groups.rows, groups.experts, target,
             layer.num_rows, layer.num_columns, chosen, source.stride(0), *layer.strides, target.stride(0),
-            IS_UP=is_up, IS_GROUPED=True, HAS_SCALE=layer.pointers[2] is not None, FORMAT=layer.format,
-            DOT=dot_type(source.dtype), **config,
+            IS_UP=is_up, IS_GROUPED=True, **layer.constants(rows.dtype), **config,
         )  # fmt: skip
     block_c = min(1024, triton.next_power_of_2(down.num_rows))
     sum_parts[(tokens, triton.cdiv(down.num_rows, block_c))](

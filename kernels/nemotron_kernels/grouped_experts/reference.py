@@ -90,6 +90,7 @@ def grouped_experts(x: Tensor, routing: Routing, up: ExpertMaps, down: ExpertMap
     experts, order = routing.experts.flatten().sort(stable=True)
     visits = Visits(experts, [(expert, len(list(run))) for expert, run in groupby(experts.tolist())])
     tokens, weights = order // routing.experts.shape[1], routing.weights.flatten()[order, None]
-    rows = x.expand(len(order), -1) if len(x) == 1 else x[tokens]
+    exact = x.to(torch.promote_types(x.dtype, torch.float32))
+    rows = exact.expand(len(order), -1) if len(x) == 1 else exact[tokens]
     wide = F.relu(up.map(rows, visits)).square() * weights
-    return torch.zeros_like(x).index_add_(0, tokens, down.map(wide, visits))
+    return torch.zeros_like(exact).index_add_(0, tokens, down.map(wide, visits)).to(x.dtype)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nemotron_kernels.causal_conv1d import Filter, causal_conv1d_ragged
@@ -43,10 +44,10 @@ def mamba_step(
     half = mixer.num_groups * state_size
     x, b, c = convolved.split_with_sizes([inner, half, half], dim=-1)
     selection = Selection(
-        x=x.unflatten(-1, (num_heads, num_channels)),
+        x=torch.unflatten(x, -1, (num_heads, num_channels)),
         dt=dt,
-        b=b.unflatten(-1, (mixer.num_groups, state_size)),
-        c=c.unflatten(-1, (mixer.num_groups, state_size)),
+        b=torch.unflatten(b, -1, (mixer.num_groups, state_size)),
+        c=torch.unflatten(c, -1, (mixer.num_groups, state_size)),
     )
     y = state_update_ragged(selection, mixer.heads, memory.state, ragged).flatten(1)
     kept = None if kept_heads is None else kept_heads * num_channels

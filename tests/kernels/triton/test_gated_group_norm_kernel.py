@@ -27,7 +27,7 @@ def test_it_equals_the_formula(dtype: torch.dtype, shape: tuple[int, ...], group
     )
     out = kernel.gated_group_norm(x, gate, weight, groups, 1e-5)
     u = x.double() * gate.double() * torch.sigmoid(gate.double())
-    grouped = u.unflatten(-1, (groups, -1))
+    grouped = torch.unflatten(u, -1, (groups, -1))
     normed = grouped / (grouped.square().mean(-1, keepdim=True) + 1e-5).sqrt()
     close(out, normed.flatten(-2) * weight.double(), "gated_group_norm")
 
@@ -39,11 +39,12 @@ def test_rows_of_smaller_sizes_are_normed_over_their_own_channels(close: Close) 
     out = kernel.gated_group_norm(x, gate, weight, 3, 1e-5, kept)
     expected = torch.zeros(4, 3, 8, dtype=torch.float64)
     for row, size in enumerate(kept.tolist()):
-        parts = [part[row].view(3, 8)[:, :size].flatten() for part in (x, gate, weight.expand(4, 24))]
+        own_x, own_gate, own_weight = (
+            part.view(3, 8)[:, :size].flatten().double() for part in (x[row], gate[row], weight)
+        )
         if size:
-            expected[row, :, :size] = reference.gated_group_norm(*(p.double() for p in parts), 3, 1e-5).view(
-                3, size
-            )
+            normed = reference.gated_group_norm(own_x, own_gate, own_weight, 3, 1e-5)
+            expected[row, :, :size] = normed.view(3, size)
     close(out, expected.view(4, 24), "gated_group_norm")
     close(
         reference.gated_group_norm(x, gate, weight, 3, 1e-5, kept), expected.view(4, 24), "gated_group_norm"

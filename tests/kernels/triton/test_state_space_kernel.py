@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 import torch
@@ -9,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nemotron_kernels.chunk_scan import kernel as scan
+from nemotron_kernels.chunk_scan import reference as scan_reference
 from nemotron_kernels.ragged import Ragged
 from nemotron_kernels.state_space import HeadParameters, Selection
 from nemotron_kernels.state_update import kernel as step
+from nemotron_kernels.state_update import reference as step_reference
 
 Close = Callable[[Tensor, Tensor, str], None]
 Poisoned = Callable[..., Tensor]
@@ -19,17 +22,20 @@ Poisoned = Callable[..., Tensor]
 HEADS, CHANNELS, GROUPS, STATE = 4, 18, 2, 20
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
+steps = pytest.mark.parametrize("op", [step, step_reference], ids=["kernel", "reference"])
+scans = pytest.mark.parametrize("op", [scan, scan_reference], ids=["kernel", "reference"])
+
 
 def draw(tokens: int, dtype: torch.dtype = torch.float32) -> tuple[Selection, HeadParameters]:
     """What lies in one projection, so that every part is a strided view of it."""
     torch.manual_seed(0)
     widths = [HEADS * CHANNELS, GROUPS * STATE, GROUPS * STATE, HEADS]
-    x, b, c, dt = torch.randn(tokens, sum(widths)).to(dtype).split(widths, dim=-1)
+    x, b, c, dt = torch.randn(tokens, sum(widths)).to(dtype).split_with_sizes(widths, dim=-1)
     selection = Selection(
-        x=x.unflatten(-1, (HEADS, -1)),
+        x=torch.unflatten(x, -1, (HEADS, -1)),
         dt=dt,
-        b=b.unflatten(-1, (GROUPS, -1)),
-        c=c.unflatten(-1, (GROUPS, -1)),
+        b=torch.unflatten(b, -1, (GROUPS, -1)),
+        c=torch.unflatten(c, -1, (GROUPS, -1)),
     )
     heads = HeadParameters(
         a=-torch.rand(HEADS) * 8, d=torch.randn(HEADS), dt_bias=torch.tensor([-12.0, -2.0, 0.0, 3.0])
@@ -77,30 +83,37 @@ def draw_pool(slots: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return torch.randn(slots, HEADS, CHANNELS, STATE).to(dtype)
 
 
+@steps
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_steps_of_a_ragged_batch_equal_the_recurrence(dtype: torch.dtype, close: Close) -> None:
+def test_steps_of_a_ragged_batch_equal_the_recurrence(
+    op: ModuleType, dtype: torch.dtype, close: Close
+) -> None:
     selection, heads = draw(4, dtype)
     pool, batch = draw_pool(3), ragged([1, 0, 1, 2], [2, 1, -1, 0])
     outputs, _, after = expected(selection, heads, pool, batch)
-    close(step.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
+    close(op.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
     close(pool, after, "state_update")
 
 
-def test_tokens_that_may_be_taken_back_leave_the_pool(poisoned: Poisoned, close: Close) -> None:
+@steps
+def test_tokens_that_may_be_taken_back_leave_the_pool(
+    op: ModuleType, poisoned: Poisoned, close: Close
+) -> None:
     selection, heads = draw(5)
     pool, batch = draw_pool(3), ragged([3, 2], [2, 0])
     before, after = pool.clone(), poisoned((5, HEADS, CHANNELS, STATE))
     outputs, states, _ = expected(selection, heads, pool, batch)
-    close(step.state_update_ragged(selection, heads, pool, batch, after), outputs, "state_update")
+    close(op.state_update_ragged(selection, heads, pool, batch, after), outputs, "state_update")
     close(after, states, "state_update")
     assert torch.equal(pool, before)
 
 
-def test_a_pool_of_half_floats_rounds_only_what_it_keeps(close: Close) -> None:
+@steps
+def test_a_pool_of_half_floats_rounds_only_what_it_keeps(op: ModuleType, close: Close) -> None:
     selection, heads = draw(2)
     pool, batch = draw_pool(2, torch.float16), ragged([2], [1])
     outputs, _, after = expected(selection, heads, pool, batch)
-    close(step.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
+    close(op.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
     close(pool, after, "state_update")
 
 
@@ -115,12 +128,15 @@ def test_a_plain_step_makes_a_new_state(close: Close) -> None:
     assert torch.equal(state, before)
 
 
+@scans
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_a_scan_of_a_ragged_batch_equals_the_recurrence(dtype: torch.dtype, close: Close) -> None:
+def test_a_scan_of_a_ragged_batch_equals_the_recurrence(
+    op: ModuleType, dtype: torch.dtype, close: Close
+) -> None:
     selection, heads = draw(35, dtype)
     pool, batch = draw_pool(4), ragged([17, 0, 1, 16, 1], [2, 1, -1, 0, 3])
     outputs, _, after = expected(selection, heads, pool, batch)
-    close(scan.chunk_scan_ragged(selection, heads, pool, batch, 16), outputs, "chunk_scan")
+    close(op.chunk_scan_ragged(selection, heads, pool, batch, 16), outputs, "chunk_scan")
     close(pool, after, "chunk_scan" if dtype == torch.float32 else "chunk_scan of half floats")
 
 
@@ -130,10 +146,10 @@ def test_a_scan_of_equal_lengths_makes_a_new_state(close: Close) -> None:
     before = state.clone()
     outputs, _, after = expected(selection, heads, state, batch)
     pairs = Selection(
-        x=selection.x.unflatten(0, (2, 7)),
-        dt=selection.dt.unflatten(0, (2, 7)),
-        b=selection.b.unflatten(0, (2, 7)),
-        c=selection.c.unflatten(0, (2, 7)),
+        x=torch.unflatten(selection.x, 0, (2, 7)),
+        dt=torch.unflatten(selection.dt, 0, (2, 7)),
+        b=torch.unflatten(selection.b, 0, (2, 7)),
+        c=torch.unflatten(selection.c, 0, (2, 7)),
     )
     output, new_state = scan.chunk_scan(pairs, heads, state, 128)
     close(output.flatten(0, 1), outputs, "chunk_scan")
@@ -150,15 +166,15 @@ def test_fast_decay_over_a_long_chunk_keeps_its_digits(close: Close) -> None:
     close(pool, after, "chunk_scan")
 
 
-@pytest.mark.parametrize("op", ["step", "scan"])
-def test_a_smaller_size_runs_the_first_heads_of_every_group(op: str, close: Close) -> None:
+@pytest.mark.parametrize("op", [step, step_reference, scan, scan_reference], ids=lambda op: op.__name__)
+def test_a_smaller_size_runs_the_first_heads_of_every_group(op: ModuleType, close: Close) -> None:
     selection, heads = draw(5)
     pool, whole = draw_pool(2), ragged([2, 3], [1, 0])
     batch, before = replace(whole, kept_heads=torch.tensor([1, 2], dtype=torch.int32)), pool.clone()
     outputs, _, after = expected(selection, heads, pool, whole)
     outputs[:2, 1::2], after[1, 1::2] = 0, before[1, 1::2].double()
-    if op == "step":
-        close(step.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
+    if op in (step, step_reference):
+        close(op.state_update_ragged(selection, heads, pool, batch), outputs, "state_update")
     else:
-        close(scan.chunk_scan_ragged(selection, heads, pool, batch, 16), outputs, "chunk_scan")
+        close(op.chunk_scan_ragged(selection, heads, pool, batch, 16), outputs, "chunk_scan")
     close(pool, after, "chunk_scan")

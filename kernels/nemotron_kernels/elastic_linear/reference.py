@@ -26,9 +26,8 @@ def prefix(weight: Weight, rows: int, columns: int) -> Weight:
 def mixed_linear(x: Tensor, weight: Weight, limits: Tensor, input_scale: Tensor | None = None) -> Tensor:
     """Each token under its own limits, and zeros beyond its rows."""
     out = x.new_zeros(len(x), shape_of(weight)[0])
-    for limit in limits.unique(dim=0):
-        rows, columns = limit.tolist()
-        are_here = (limits == limit).all(dim=1)
+    for rows, columns in dict.fromkeys(map(tuple, limits.tolist())):
+        are_here = (limits[:, 0] == rows) & (limits[:, 1] == columns)
         out[are_here, :rows] = linear(x[are_here, :columns], prefix(weight, rows, columns), input_scale)
     return out
 

@@ -10,9 +10,10 @@ from nemotron_kernels.nvfp4.reference import Nvfp4Weight
 from nemotron_kernels.quantised_linear.block_scaled.kernel import launch as launch_block_scaled
 from nemotron_kernels.quantised_linear.four_bit.kernel import launch as launch_four_bit
 from nemotron_kernels.quantised_linear.reference import Weight, shape_of
+from nemotron_kernels.quantised_linear.support import capability_of, refuse_w4a4, refuse_w8a8
 from nemotron_kernels.quantised_linear.tile.call import Call
 from nemotron_kernels.quantised_linear.tile.kernel import add_splits
-from nemotron_kernels.quantised_linear.tile.shape import BLOCK_SCALED_ROWS, ROWS, Tile, tile_for
+from nemotron_kernels.quantised_linear.tile.shape import BLOCK_SCALED_ROWS, FLOAT32, ROWS, Tile, tile_for
 from nemotron_kernels.quantised_linear.wide.kernel import launch as launch_wide
 
 
@@ -26,12 +27,12 @@ def linear(
     out: Tensor | None = None,
 ) -> Tensor:
     num_rows, num_columns = shape_of(weight)
-    x_rows = (x if x.stride(-1) == 1 else x.contiguous()).reshape(-1, num_columns)
     out = x.new_empty(*x.shape[:-1], num_rows) if out is None else out
-    out_rows = out.view(-1, num_rows)
     if not out.numel():
         return out
-    tile = tile or _tile(len(x_rows), weight, input_scale)
+    out_rows = out.view(-1, num_rows)
+    x_rows = (x if x.stride(-1) == 1 else x.contiguous()).reshape(len(out_rows), num_columns)
+    tile = tile or _tile(x_rows, weight, input_scale)
     target = out_rows[None]
     if tile.splits > 1:
         target = torch.empty(tile.splits, *out_rows.shape, device=x.device)
@@ -48,10 +49,12 @@ def _launch(call: Call, x: Tensor, weight: Weight, input_scale: Tensor | None) -
         case Nvfp4Weight() if input_scale is None:
             launch_four_bit(call, x, weight)
         case Nvfp4Weight():
+            refuse_w4a4(capability_of(x))
             launch_block_scaled(call, quantise_nvfp4(x, input_scale), weight)
         case Fp8Weight() if input_scale is None:
             launch_wide(call, x, weight.weight, weight.weight_scale, None)
         case Fp8Weight():
+            refuse_w8a8(capability_of(x))
             launch_wide(
                 call, quantise_fp8(x, input_scale).weight, weight.weight, weight.weight_scale, input_scale
             )
@@ -59,10 +62,12 @@ def _launch(call: Call, x: Tensor, weight: Weight, input_scale: Tensor | None) -
             launch_wide(call, x, weight, None, None)
 
 
-def _tile(num_tokens: int, weight: Weight, input_scale: Tensor | None) -> Tile:
+def _tile(x: Tensor, weight: Weight, input_scale: Tensor | None) -> Tile:
+    if x.dtype == torch.float32 and input_scale is None:
+        return FLOAT32
     is_block_scaled = isinstance(weight, Nvfp4Weight) and input_scale is not None
     rows = BLOCK_SCALED_ROWS if is_block_scaled else ROWS
-    return tile_for(num_tokens, *shape_of(weight), _bits(weight), rows)
+    return tile_for(len(x), *shape_of(weight), _bits(weight), rows)
 
 
 def _bits(weight: Weight) -> int:

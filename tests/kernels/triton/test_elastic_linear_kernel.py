@@ -79,11 +79,13 @@ def _spoilt(x: Tensor, by: float = torch.nan) -> Tensor:
 
 
 def _stored(stored: str, weight: Tensor) -> Weight:
-    return {
-        "bf16": lambda: weight,
-        "fp8": lambda: fp8.quantise(weight),
-        "nvfp4": lambda: nvfp4.quantise(weight),
-    }[stored]()
+    match stored:
+        case "fp8":
+            return fp8.quantise(weight)
+        case "nvfp4":
+            return nvfp4.quantise(weight)
+        case _:
+            return weight
 
 
 def _random(rows: int, columns: int) -> Tensor:

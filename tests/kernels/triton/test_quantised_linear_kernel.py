@@ -70,6 +70,10 @@ def test_several_tiles_of_tokens(close: Close) -> None:
     close(found.view(18, 37), _exact(x.view(18, 32), weight), "linear")
 
 
+def test_no_columns_give_zeros(poisoned: Poisoned) -> None:
+    assert kernel.linear(torch.ones(2, 0), torch.ones(3, 0), out=poisoned((2, 3))).eq(0).all()
+
+
 def test_no_tokens_give_no_rows() -> None:
     assert kernel.linear(torch.ones(0, 32), fp8.quantise(_random(8, 32))).shape == (0, 8)
 

@@ -23,11 +23,15 @@ class Tile:
     splits: int = 1
 
 
+FLOAT32 = Tile(16, ROWS, 32, num_stages=2)
+"""For inputs of 32 bits, which no tensor core multiplies exactly: they serve comparisons."""
+
+
 def tile_for(num_tokens: int, num_rows: int, num_columns: int, bits: int, rows: int = ROWS) -> Tile:
     """When tokens are few, 128 bytes of a row of weights of so many bits; else 128 x 128 outputs."""
     if num_tokens > 64:
         return Tile(128, 128, 128 if rows == BLOCK_SCALED_ROWS else 64, num_warps=8, num_stages=3)
-    columns = 32 if bits == 32 else 128 * 8 // bits
+    columns = 128 * 8 // bits
     programs = -(-num_rows // rows)
     splits = max(1, min(_PROGRAMS // programs, num_columns // (_STEPS * columns)))
     return Tile(16 if num_tokens <= 16 else 64, rows, columns, splits=splits)

@@ -15,11 +15,10 @@ from torch import Tensor
 
 from nemotron_kernels._build import Build, Target
 from nemotron_kernels._decode import e4m3_value
+from nemotron_kernels.quantised_linear.support import FIRST_WITH_E4M3, capability_of
 from nemotron_kernels.quantised_linear.tile.build import DECODE, PREFILL, build, tile_of_nano
 from nemotron_kernels.quantised_linear.tile.call import Call
 from nemotron_kernels.quantised_linear.tile.kernel import limits_of, share_of, store_tile, tile_of
-
-_FIRST_WITH_E4M3 = (8, 9)
 
 
 def launch(call: Call, x: Tensor, weight: Tensor, scale: Tensor | None, input_scale: Tensor | None) -> None:
@@ -39,10 +38,10 @@ def launch(call: Call, x: Tensor, weight: Tensor, scale: Tensor | None, input_sc
 
 
 def _readable(weight: Tensor) -> Tensor:
-    if weight.dtype != torch.float8_e4m3fn or not weight.is_cuda:
-        return weight
-    has_type = torch.cuda.get_device_capability(weight.device) >= _FIRST_WITH_E4M3
-    return weight if has_type else weight.view(torch.uint8)
+    """E4M3 as bytes where the GPU has no such type."""
+    capability = capability_of(weight)
+    lacks_type = capability is not None and capability < FIRST_WITH_E4M3
+    return weight.view(torch.uint8) if lacks_type and weight.dtype == torch.float8_e4m3fn else weight
 
 
 @triton.jit

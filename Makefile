@@ -3,13 +3,15 @@
 #   make test    format, lint, types and every test
 #   make check   format, lint and types alone
 #   make floors  how fast GPUs could run the models at best: arithmetic, no measurement
+#   make gpu-check   every kernel on this machine's GPU: right or wrong, and how far from its floor
+#   make binaries    renew the table of what every kernel becomes for each GPU, without one
 #   make bench   measure speed; prints the tables of the README
 #   make evaluate ARGS="MODEL ..."   measure accuracy beside speed; prints the tables of the models' cards
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check floors bench evaluate services clean
+.PHONY: run test check floors gpu-check binaries bench evaluate services clean
 
 run: $(VENV)/.installed
 	$(BIN)/nemotron-playground serve $(ARGS)
@@ -24,6 +26,12 @@ check: $(VENV)/.installed-test
 
 floors: $(VENV)/.installed
 	@$(BIN)/python -m nemotron_backend.floors $(ARGS)
+
+gpu-check: $(VENV)/.installed
+	@$(BIN)/python -m nemotron_backend.gpu_check $(ARGS)
+
+binaries: $(VENV)/.installed-test
+	$(BIN)/python -m nemotron_kernels.binaries --write $(ARGS)
 
 bench: $(VENV)/.installed-bench
 	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$$(nproc)} $(BIN)/pytest -m benchmark -s -q tests/benchmarks $(ARGS)

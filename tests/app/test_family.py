@@ -63,9 +63,11 @@ def family(
         folders = {model.id: _write(model, root / model.id, tiny_checkpoint) for model in MODELS}
     made = Family(folders, {model.id: Row() for model in MODELS})
     yield made
-    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and len(made.rows) == len(MODELS):
-        terminal.write_line("\n" + "\n".join(_table(made.rows)))
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    assert capture is not None
+    if all(row.reference and row.answered for row in made.rows.values()):
+        with capture.global_and_fixture_disabled():
+            print("", *_table(made.rows), sep="\n")
 
 
 def _write(model: Model, folder: Path, tokenizer: Path) -> Path:

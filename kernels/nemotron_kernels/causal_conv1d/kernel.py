@@ -73,24 +73,39 @@ def _convolve(
     tl.store(out_ptr + (start + token) * stride_out + channel, silu(total), mask=is_token)
 
     if not KEEPS_EACH and tl.program_id(1) == 0 and slot >= 0:
-        # The first tile alone reads the old taps, so it may replace them, once all its threads have read.
-        for k in tl.static_range(TAPS):
-            place = length - TAPS + k
-            at = tl.program_id(2) * BLOCK_C + tl.arange(0, BLOCK_C)
-            is_new, is_old = (
-                at < tl.where(place >= 0, num_channels, 0),
-                at < tl.where(place < 0, num_channels, 0),
-            )
-            own = tl.load(x_ptr + (start + place) * stride_x + at, mask=is_new, other=0.0)
-            tap_ptr = pool_ptr + slot * stride_slot + (place + TAPS) * stride_tap + at
-            tap = tl.load(tap_ptr, mask=is_old, other=0.0)
-            tl.debug_barrier()
-            # Tap k comes from a later place than k, so what is overwritten here was read before.
-            value = tl.where(is_old, tap.to(own.dtype), own)
-            tl.store(
-                new_pool_ptr + slot * stride_new_slot + k * stride_new_tap + at, value, mask=at < num_channels
-            )
-            tl.debug_barrier()
+        # The first tile alone reads the old taps, so it may replace them.
+        _renew(
+            x_ptr + start * stride_x, pool_ptr + slot * stride_slot, new_pool_ptr + slot * stride_new_slot,
+            length, num_channels, stride_x, stride_tap, stride_new_tap, TAPS, BLOCK_C,
+        )  # fmt: skip
+
+
+@triton.jit
+def _renew(
+    x_ptr,
+    taps_ptr,
+    new_taps_ptr,
+    length,
+    num_channels,
+    stride_x,
+    stride_tap,
+    stride_new_tap,
+    TAPS: tl.constexpr,
+    BLOCK_C: tl.constexpr,
+):
+    """The last inputs of a sequence become its taps."""
+    channel = tl.program_id(2) * BLOCK_C + tl.arange(0, BLOCK_C)
+    for k in tl.static_range(TAPS):
+        place = length - TAPS + k
+        is_new = channel < tl.where(place >= 0, num_channels, 0)
+        is_old = channel < tl.where(place < 0, num_channels, 0)
+        own = tl.load(x_ptr + place.to(tl.int64) * stride_x + channel, mask=is_new, other=0.0)
+        tap = tl.load(taps_ptr + (place + TAPS) * stride_tap + channel, mask=is_old, other=0.0)
+        # Tap k comes from a place behind it: once all threads have read it, what it replaces is not needed.
+        tl.debug_barrier()
+        value = tl.where(is_old, tap.to(own.dtype), own)
+        tl.store(new_taps_ptr + k * stride_new_tap + channel, value, mask=channel < num_channels)
+        tl.debug_barrier()
 
 
 def causal_conv1d(x: Tensor, taps: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from nemotron_kernels._build import Build
+from nemotron_kernels._build import Build, Target
 from nemotron_kernels._choice import is_interpreted
 from nemotron_kernels._elementwise import softplus
 from nemotron_kernels.ragged import Ragged, equal_lengths
@@ -21,6 +21,7 @@ from nemotron_kernels.state_space import HeadParameters, Selection
 # multiprocessors, at the price of computing the chunk's C B^T twice.
 _BLOCK_P = 32
 _LARGEST_CHUNK = 64
+_LARGEST_CHUNK_IN_REGISTERS = 32
 _WARPS, _STAGES = 8, 2  # with four warps, or offsets kept between chunks, registers spill
 _SMALLEST_CHUNK = 16  # what a tensor core takes
 
@@ -172,16 +173,21 @@ def _launch(
         LIMITS_HEADS=ragged.kept_heads is not None, INTERPRETED=is_interpreted(),
         HALF=x.dtype == torch.bfloat16,
         PRECISION="tf32x3" if x.dtype == torch.float32 else "tf32",
-        CHUNK=_chunk(chunk_size), CHANNELS=num_channels, STATE=state_size,
+        CHUNK=_chunk(chunk_size, x.device), CHANNELS=num_channels, STATE=state_size,
         BLOCK_P=_BLOCK_P, BLOCK_N=max(16, triton.next_power_of_2(state_size)),
         num_warps=_WARPS, num_stages=_STAGES,
     )  # fmt: skip
     return y
 
 
-def _chunk(chunk_size: int) -> int:
-    """Longer chunks than 64 would need more registers than they save work."""
-    return min(_LARGEST_CHUNK, max(_SMALLEST_CHUNK, triton.next_power_of_2(chunk_size)))
+def _chunk(chunk_size: int, device: torch.device) -> int:
+    """Longer chunks need more registers than they save work, the more so where all operands lie in them.
+
+    Hopper's and the data centre's Blackwell's tensor cores read operands from shared memory.
+    """
+    is_wide = device.type != "cuda" or torch.cuda.get_device_capability(device)[0] in (9, 10)
+    largest = _LARGEST_CHUNK if is_wide else _LARGEST_CHUNK_IN_REGISTERS
+    return min(largest, max(_SMALLEST_CHUNK, int(triton.next_power_of_2(chunk_size))))
 
 
 _SIGNATURE = {
@@ -194,17 +200,23 @@ _SIGNATURE = {
 }
 _WHOLE = tuple(name for name, kind in _SIGNATURE.items() if kind == "i32" and name != "heads_per_group")
 
+_CHUNKS: tuple[tuple[int, dict[Target, str], tuple[Target, ...]], ...] = (
+    (_LARGEST_CHUNK, {"sm_90": "HGMMA", "sm_100": "UTCHMMA"}, ("sm_80", "sm_120")),
+    (_LARGEST_CHUNK_IN_REGISTERS, {"sm_80": "HMMA", "sm_120": "HMMA"}, ("sm_90", "sm_100")),
+)
+_OTHER_CHUNK = "takes chunks of another length"
+
 BUILDS = tuple(
     Build(
-        name,
+        f"prompt in chunks of {chunk}",
         _scan,
         _SIGNATURE,
         {
-            "LIMITS_HEADS": limits,
+            "LIMITS_HEADS": False,
             "HALF": True,
             "PRECISION": "tf32",
             "INTERPRETED": False,
-            "CHUNK": 64,
+            "CHUNK": chunk,
             "CHANNELS": 64,
             "STATE": 128,
             "BLOCK_P": _BLOCK_P,
@@ -213,7 +225,8 @@ BUILDS = tuple(
         num_warps=_WARPS,
         num_stages=_STAGES,
         divisible=_WHOLE,
-        instructions={"sm_80": "HMMA", "sm_90": "HGMMA", "sm_100": "UTCHMMA", "sm_120": "HMMA"},
+        instructions=instructions,
+        unsupported=dict.fromkeys(others, _OTHER_CHUNK),
     )
-    for name, limits in (("prompt", False), ("mixed sizes", True))
+    for chunk, instructions, others in _CHUNKS
 )

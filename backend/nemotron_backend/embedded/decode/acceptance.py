@@ -9,6 +9,7 @@ than left to right does for the same seed. A likeliest token is the same by eith
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from nemotron_backend.embedded.decode.block import Block
@@ -16,6 +17,7 @@ from nemotron_backend.embedded.logprobs import token_of
 from nemotron_backend.embedded.sampler import Sampler
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.request import Token
+from nemotron_kernels.draft_verification import residual
 
 
 def accept(sequence: TokenSequence, block: Block | None, logits: Sequence[Tensor]) -> tuple[Token, ...]:
@@ -56,6 +58,4 @@ def choose(sampler: Sampler, wanted: Tensor, drafted: int, chances: Tensor | Non
     certainty = float(chances[drafted]) if chances is not None else 1.0
     if sampler.uniform() * certainty < float(wanted[drafted]):
         return drafted
-    rest = wanted - chances if chances is not None else wanted.clone()
-    rest[drafted] = 0.0
-    return sampler.pick(rest.clamp_(min=0))
+    return sampler.pick(residual(wanted, torch.tensor(drafted), chances))

@@ -14,19 +14,14 @@ from nemotron_backend.embedded.decode.advance import Advance, Clock
 from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.decode.drawing import draw
 from nemotron_backend.embedded.decode.evidence import emitted
-from nemotron_backend.embedded.decode.guessing import (
-    block_piece,
-    guesses,
-    masking_of,
-    new_block,
-    without_mask,
-)
+from nemotron_backend.embedded.decode.guessing import block_piece, guesses, masking_of, new_block
 from nemotron_backend.embedded.logprobs import token_of
 from nemotron_backend.embedded.runner import Piece, piece_of, run
 from nemotron_backend.embedded.scheduler import Chunk
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Masking, Network
 from nemotron_backend.request import Forward, ForwardKind, Token, TracedToken
+from nemotron_kernels.diffusion_sampler import without_mask
 
 
 @dataclass(frozen=True, slots=True)

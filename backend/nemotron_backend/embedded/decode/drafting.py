@@ -11,11 +11,12 @@ from torch import Tensor
 
 from nemotron_backend.embedded.decode.advance import Advance, Clock
 from nemotron_backend.embedded.decode.block import Block, Guess
-from nemotron_backend.embedded.decode.guessing import block_piece, guesses, without_mask
+from nemotron_backend.embedded.decode.guessing import block_piece, guesses
 from nemotron_backend.embedded.runner import run
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Masking, Network
 from nemotron_backend.request import Decoding, Forward, TracedToken
+from nemotron_kernels.diffusion_sampler import without_mask
 
 
 def draft(

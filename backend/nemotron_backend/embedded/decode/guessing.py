@@ -13,6 +13,7 @@ from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.runner import Piece
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Masking, Network
+from nemotron_kernels.diffusion_sampler import confidence
 
 
 def masking_of(network: Network) -> Masking:
@@ -33,23 +34,7 @@ def block_piece(sequence: TokenSequence, block: Block) -> Piece:
     return Piece(sequence=sequence, token_ids=block.token_ids, logits_of=tuple(block.masked), is_causal=False)
 
 
-def without_mask(logits: Tensor, mask_id: int) -> Tensor:
-    """Rows of logits [masks, vocabulary] in which the mask has no part."""
-    if mask_id >= logits.shape[1]:
-        return logits
-    allowed = logits.clone()
-    allowed[:, mask_id] = -torch.inf
-    return allowed
-
-
-def confidences(logits: Tensor, token_ids: Sequence[int]) -> list[float]:
-    """How likely the network finds one token of each row of logits [masks, vocabulary]."""
-    chosen = torch.tensor(token_ids, dtype=torch.int64)
-    sure: list[float] = logits.softmax(dim=-1)[torch.arange(len(chosen)), chosen].tolist()
-    return sure
-
-
 def guesses(block: Block, logits: Tensor, token_ids: Sequence[int]) -> list[Guess]:
     """Tokens chosen for the masks of a block, from left to right, with the network's word on them."""
-    sure = confidences(logits, token_ids)
+    sure = confidence(logits, torch.tensor(token_ids, dtype=torch.int64)).tolist()
     return [Guess(*guess) for guess in zip(block.masked, token_ids, sure, strict=True)]

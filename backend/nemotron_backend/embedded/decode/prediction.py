@@ -8,6 +8,7 @@ states. The steps of one draft count as one forward, as together they run a smal
 from collections.abc import Sequence
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from nemotron_backend.embedded.decode.acceptance import accept
@@ -15,7 +16,6 @@ from nemotron_backend.embedded.decode.advance import Advance, Clock
 from nemotron_backend.embedded.decode.block import Block, Guess
 from nemotron_backend.embedded.decode.drafting import traced_draft
 from nemotron_backend.embedded.decode.evidence import emitted
-from nemotron_backend.embedded.decode.guessing import confidences
 from nemotron_backend.embedded.decode.pace import LONGEST_PREDICTION, cost_of_prediction
 from nemotron_backend.embedded.decode.verifying import judged, known_piece
 from nemotron_backend.embedded.runner import Piece, run
@@ -23,6 +23,7 @@ from nemotron_backend.embedded.scheduler import Chunk
 from nemotron_backend.embedded.sequence import Sequence as TokenSequence
 from nemotron_backend.model.network import Ahead, Network, Predictor
 from nemotron_backend.request import Forward, ForwardKind
+from nemotron_kernels.diffusion_sampler import confidence
 
 _NOT_DRAFTED = -1
 _NO_MASKS = (
@@ -106,8 +107,8 @@ def _guess(sequence: TokenSequence, place: int, logits: Tensor) -> Guess:
     else:
         chances = sampler.chances(logits)
         token_id = sampler.pick(chances)
-    (confidence,) = confidences(logits[None], [token_id])
-    return Guess(place, token_id, confidence, chances)
+    sure = float(confidence(logits[None], torch.tensor([token_id])))
+    return Guess(place, token_id, sure, chances)
 
 
 def _kind(piece: Piece) -> ForwardKind:

@@ -82,7 +82,7 @@ class Attention:
     def _plan(self, segment: Segment) -> _Planned:
         # A causal segment before this one may extend the same cache, so others are checked when it is read.
         at = segment.position if segment.is_causal else None
-        caches = tuple(_checked(cache, at) for cache in segment.cache)
+        caches = tuple(checked_cache(cache, at) for cache in segment.cache)
         mask = self._mask(segment) if segment.is_causal else _group_mask(segment)
         return _Planned(caches, segment.is_causal, mask, segment.position + segment.num_groups - 1)
 
@@ -99,7 +99,7 @@ class Attention:
 
 def _look(planned: _Planned, cache: KeyValueCache, new: Tensor) -> tuple[Tensor, Tensor]:
     """All keys and all values, with new ones that are not kept."""
-    _checked(cache, planned.num_held)
+    checked_cache(cache, planned.num_held)
     return cache.peek(new) if planned.mask is None else cache.beside(new)
 
 
@@ -113,7 +113,8 @@ def _group_mask(segment: Segment) -> Tensor | None:
     return torch.cat((sees_held, group[:, None] == group), dim=1)
 
 
-def _checked(cache: LayerCache, position: int | None) -> KeyValueCache:
+def checked_cache(cache: LayerCache, position: int | None) -> KeyValueCache:
+    """The cache, which holds so many tokens where that is given. Raises TypeError, ValueError."""
     if not isinstance(cache, KeyValueCache):
         raise TypeError(f"a Llama-type network keeps keys and values, not a {type(cache).__name__}")
     if position is not None and cache.length != position:

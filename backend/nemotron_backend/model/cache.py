@@ -21,6 +21,17 @@ class KeyValueCache:
     def num_bytes(self) -> int:
         return self._store.nbytes
 
+    @property
+    def store(self) -> Tensor:
+        """Keys and values of all places; another tensor after the cache has grown."""
+        return self._store
+
+    def take(self, count: int) -> None:
+        """Hold so many more tokens, whose keys and values native code will write."""
+        start, self.length = self.length, self.length + count
+        if self.length > self._capacity:
+            self._grow(start)
+
     def extend(self, keys_values: Tensor) -> tuple[Tensor, Tensor]:
         """Append [2 * kv_heads, tokens, head_dim]; returns all keys and all values.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from nemotron_backend.model.llama import FeedForward, Norm, RmsNorm, SwiGlu
+from nemotron_backend.model.dense_layer import FeedForward, Norm, RmsNorm, SwiGlu
 from nemotron_backend.model.precision import make_linear
 from nemotron_backend.model.reward_config import RewardHead
 from nemotron_backend.request import Precision

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,66 +10,11 @@ from torch.nn import functional as F
 from nemotron_backend.model.attention import Attention
 from nemotron_backend.model.cache import KeyValueCache
 from nemotron_backend.model.config import LlamaConfig
+from nemotron_backend.model.dense_layer import Layer, Norm, Norms
+from nemotron_backend.model.native_layers import native_layers, runs
 from nemotron_backend.model.network import Batch, Masking
 from nemotron_backend.model.rotary import frequencies, query_scale, rotate_, rotation
 from nemotron_kernels.quantised_linear import Linear
-
-
-class Norm(Protocol):
-    """What brings the numbers of each token to one scale."""
-
-    @property
-    def num_bytes(self) -> int: ...
-
-    def __call__(self, hidden: Tensor) -> Tensor: ...
-
-
-class FeedForward(Protocol):
-    """What a layer makes of each token alone."""
-
-    @property
-    def num_bytes(self) -> int: ...
-
-    def __call__(self, normed: Tensor) -> Tensor: ...
-
-
-@dataclass(frozen=True, slots=True)
-class RmsNorm:
-    """Llama's Norm; the weight is float32 [hidden]."""
-
-    weight: Tensor
-    epsilon: float
-
-    @property
-    def num_bytes(self) -> int:
-        return self.weight.nbytes
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        return F.rms_norm(hidden, self.weight.shape, self.weight, self.epsilon)
-
-
-@dataclass(frozen=True, slots=True)
-class SwiGlu:
-    """Llama's FeedForward, with gate and up at once."""
-
-    gate_up: Linear
-    down: Linear
-
-    @property
-    def num_bytes(self) -> int:
-        return self.gate_up.num_bytes + self.down.num_bytes
-
-    def __call__(self, normed: Tensor) -> Tensor:
-        gate, up = self.gate_up(normed).chunk(2, dim=-1)
-        return self.down(F.silu(gate).mul_(up))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Norms:
-    """The two norms of a layer."""
-
-    attention: Norm
-    mlp: Norm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +30,6 @@ class Shared:
     def num_bytes(self) -> int:
         norms = [self.norm, *(norm for layer in self.layers for norm in (layer.attention, layer.mlp))]
         return self.embedding.nbytes + self.head.num_bytes + sum(norm.num_bytes for norm in norms)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """The linear maps of one layer, with queries, keys and values at once."""
-
-    qkv: Linear
-    output: Linear
-    mlp: FeedForward
-
-    @property
-    def num_bytes(self) -> int:
-        return self.qkv.num_bytes + self.output.num_bytes + self.mlp.num_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +72,7 @@ class Llama:
         self.cache_bytes_per_sequence = 0
         self.cache_shape = (config.num_layers, config.num_kv_heads, config.head_dim)
         self._frequencies = frequencies(config)
+        self._native = native_layers(config, shared.layers, self._layers)
 
     @property
     def vocab_size(self) -> int:
@@ -181,16 +113,29 @@ class Llama:
         hidden = F.embedding(batch.token_ids, self._shared.embedding).float()
         turn = rotation(batch.positions, self._frequencies)
         scale = query_scale(batch.positions, self._config.query_scaling)
-        attention = Attention(batch.segments, self._config, is_row_invariant=self._drafting is not None)
         corrections = self._drafting.corrections if self._drafting and batch.is_draft else ()
+        if self._native is not None and not corrections:
+            self._native(hidden, runs(batch.segments), turn, scale)
+        else:
+            self._pass(hidden, batch, (turn, scale), corrections)
+        return self._shared.head(self._shared.norm(hidden[batch.logit_rows]))
+
+    def _pass(
+        self,
+        hidden: Tensor,
+        batch: Batch,
+        rotary: tuple[Tensor, Tensor | None],
+        corrections: Sequence[Correction],
+    ) -> None:
+        """All layers, one operation after another."""
+        attention = Attention(batch.segments, self._config, is_row_invariant=self._drafting is not None)
         for index, (layer, norms) in enumerate(zip(self._layers, self._shared.layers, strict=True)):
-            heads = self._heads(layer, norms.attention(hidden), turn, scale)
+            heads = self._heads(layer, norms.attention(hidden), *rotary)
             attended = attention.run(index, heads)
             hidden += layer.output(attended)
             if corrections:
                 hidden += corrections[index].up(corrections[index].down(attended))
             hidden += layer.mlp(norms.mlp(hidden))
-        return self._shared.head(self._shared.norm(hidden[batch.logit_rows]))
 
     def _heads(self, layer: Layer, normed: Tensor, turn: Tensor, scale: Tensor | None) -> Tensor:
         config = self._config

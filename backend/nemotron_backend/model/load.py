@@ -12,10 +12,11 @@ from torch import Tensor
 from nemotron_backend.model.adapter_folder import FOLDER
 from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.config import LlamaConfig, read_config
+from nemotron_backend.model.dense_layer import Layer, Norm, Norms
 from nemotron_backend.model.design import Design
 from nemotron_backend.model.draft_mask import read_drafting
 from nemotron_backend.model.elastic import FULL, UnknownSize
-from nemotron_backend.model.llama import Drafting, Layer, Llama, Norm, Norms, Shared
+from nemotron_backend.model.llama import Drafting, Llama, Shared
 from nemotron_backend.model.llama_inventory import check_names
 from nemotron_backend.model.precision import make_linear
 from nemotron_backend.model.reward import read_scores

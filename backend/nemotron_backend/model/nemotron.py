@@ -10,8 +10,8 @@ from pathlib import Path
 from torch import Tensor
 from torch.nn import functional as F
 
+from nemotron_backend.model.dense_layer import FeedForward, Norm
 from nemotron_backend.model.design import Design
-from nemotron_backend.model.llama import FeedForward, Norm
 from nemotron_backend.model.load import LlamaCheckpoint
 from nemotron_backend.model.nemotron_config import read_config
 from nemotron_backend.model.precision import make_linear

@@ -31,6 +31,10 @@ class NativeCode:
             _NUMBER,
         )
 
+        self.pass_layers = self._function(
+            "pass_layers", *[_POINTER] * 2, _NUMBER, *[_POINTER] * 3, *[_NUMBER] * 2
+        )
+
     def _function(self, name: str, *arguments: Any) -> Any:
         function = getattr(self._library, name)
         function.argtypes, function.restype = arguments, None

@@ -30,6 +30,11 @@ class NativeLinear:
         self._num_columns = sum(stop - start for start, stop in columns or [(0, weight.shape[1])])
 
     @property
+    def address(self) -> int:
+        """Where native code finds the description, as long as this object lives."""
+        return self._address
+
+    @property
     def shape(self) -> tuple[int, int]:
         """Outputs and inputs."""
         return self._num_rows, self._num_columns

@@ -86,7 +86,7 @@ static memory divide(const stack *up, const stack *down, int64_t num_tokens, int
     int64_t inner = kernel_for(&down->first)->arranged_bytes(&down->first);
     int64_t wide = 4 * up->first.num_rows * num_visits, narrow = 4 * down->first.num_rows * num_visits;
     memory own;
-    own.inputs = scratch(in * (num_tokens + num_visits) + inner * num_visits + wide + narrow + 32 * num_visits);
+    own.inputs = scratch(VISITS, in * (num_tokens + num_visits) + inner * num_visits + wide + narrow + 32 * num_visits);
     own.visiting = own.inputs + in * num_tokens;
     own.between = own.visiting + in * num_visits;
     own.runs = (run *)(own.between + inner * num_visits);

@@ -37,22 +37,22 @@ int64_t rows_a_piece(const weight *w, int64_t num_threads) {
     return wanted < ROWS_TOGETHER ? ROWS_TOGETHER : wanted;
 }
 
-uint8_t *scratch(int64_t bytes) {
+uint8_t *scratch(enum purpose purpose, int64_t bytes) {
     /* Kept by each thread that calls: a forward has hundreds of maps. */
-    static _Thread_local uint8_t *memory;
-    static _Thread_local int64_t held;
-    if (held < bytes) {
-        free(memory);
-        held = 2 * bytes;
-        memory = aligned_alloc(64, (held + 63) / 64 * 64);
+    static _Thread_local uint8_t *memory[NUM_PURPOSES];
+    static _Thread_local int64_t held[NUM_PURPOSES];
+    if (held[purpose] < bytes) {
+        free(memory[purpose]);
+        held[purpose] = 2 * bytes;
+        memory[purpose] = aligned_alloc(64, (2 * bytes + 63) / 64 * 64);
     }
-    return memory;
+    return memory[purpose];
 }
 
 void linear(const weight *w, rows in, rows out, int64_t num_threads) {
     const kernel *k = kernel_for(w);
     int64_t bytes = k->arranged_bytes(w);
-    uint8_t *arranged = scratch(bytes * in.count);
+    uint8_t *arranged = scratch(INPUTS, bytes * in.count);
     for (int64_t row = 0; row < in.count; row++)
         k->arrange(w, in.first + row * in.stride, arranged + row * bytes);
     job own = {w, arranged, out, rows_a_piece(w, num_threads)};

@@ -26,7 +26,7 @@ _SEED = 2026
 _RATE = 3e-3
 _TOKENS = 3072
 _EVERY = 100
-_STEPS = 5500
+_STEPS = 4800
 # The third level takes more steps to learn than all else.
 LEVELS: tuple[Level, ...] = (1, 2)
 

@@ -26,7 +26,18 @@ _WARPS = 8
 
 @triton.jit
 def _convolved(
-    x_ptr, taps_ptr, weight_ptr, bias_ptr, channel, is_channel, has_tap, stride_tap, TAPS, HAS_BIAS
+    x_ptr,
+    taps_ptr,
+    weight_ptr,
+    bias_ptr,
+    channel,
+    is_channel,
+    has_tap,
+    stride_tap,
+    stride_weight,
+    stride_weight_tap,
+    TAPS,
+    HAS_BIAS,
 ):
     """The convolution of some channels with one token; their taps move on by one."""
     total = tl.zeros(channel.shape, tl.float32)
@@ -38,7 +49,9 @@ def _convolved(
         if k < TAPS:
             tap = tl.load(taps_ptr + k * stride_tap + channel, mask=is_channel & has_tap, other=0.0)
             value = tap.to(token.dtype)
-        factor = tl.load(weight_ptr + channel * (TAPS + 1) + k, mask=is_channel, other=0.0)
+        factor = tl.load(
+            weight_ptr + channel * stride_weight + k * stride_weight_tap, mask=is_channel, other=0.0
+        )
         total += value.to(tl.float32) * factor.to(tl.float32)
         if k > 0:
             # Several threads may hold a channel, and none may write a tap before all have read it.
@@ -67,6 +80,8 @@ def _step(
     stride_taps_slot,
     stride_tap,
     stride_state_slot,
+    stride_weight,
+    stride_weight_tap,
     TAPS: tl.constexpr,
     HAS_BIAS: tl.constexpr,
     LIMITS_HEADS: tl.constexpr,
@@ -98,28 +113,22 @@ def _step(
 
     b_channel = inner + group * STATE + entry
     b = _convolved(
-        mixed_ptr, taps_ptr, weight_ptr, bias_ptr, b_channel, is_entry, has_entry, stride_tap, TAPS, HAS_BIAS
-    )
+        mixed_ptr, taps_ptr, weight_ptr, bias_ptr, b_channel, is_entry, has_entry,
+        stride_tap, stride_weight, stride_weight_tap, TAPS, HAS_BIAS,
+    )  # fmt: skip
     c_channel = b_channel + num_groups * STATE
     c = _convolved(
-        mixed_ptr, taps_ptr, weight_ptr, bias_ptr, c_channel, is_entry, has_entry, stride_tap, TAPS, HAS_BIAS
-    )
+        mixed_ptr, taps_ptr, weight_ptr, bias_ptr, c_channel, is_entry, has_entry,
+        stride_tap, stride_weight, stride_weight_tap, TAPS, HAS_BIAS,
+    )  # fmt: skip
     gated = tl.zeros((BLOCK_H, BLOCK_P), tl.float32)
     for own in range(kept):
         head = group * heads_per_group + own
         channel = head * CHANNELS + place
         x = _convolved(
-            mixed_ptr,
-            taps_ptr,
-            weight_ptr,
-            bias_ptr,
-            channel,
-            is_place,
-            has_place,
-            stride_tap,
-            TAPS,
-            HAS_BIAS,
-        )
+            mixed_ptr, taps_ptr, weight_ptr, bias_ptr, channel, is_place, has_place,
+            stride_tap, stride_weight, stride_weight_tap, TAPS, HAS_BIAS,
+        )  # fmt: skip
         dt = softplus(tl.load(dt_ptr + head).to(tl.float32) + tl.load(dt_bias_ptr + head))
 
         # S = exp(dt * a) * S + dt * x (outer) b;  y = S . c + d * x
@@ -160,9 +169,9 @@ def fused_step(
     per_group = num_heads // mixer.num_groups
     out = torch.empty(len(slots), num_heads * num_channels, dtype=projected.dtype, device=projected.device)
     _step[(mixer.num_groups, len(slots))](
-        projected, taps, taps_filter.weight.contiguous(), taps_filter.bias, heads.a, heads.d, heads.dt_bias,
+        projected, taps, taps_filter.weight, taps_filter.bias, heads.a, heads.d, heads.dt_bias,
         state, mixer.norm, out, slots, kept_heads, mixer.epsilon, per_group,
-        projected.stride(0), taps.stride(0), taps.stride(1), state.stride(0),
+        projected.stride(0), taps.stride(0), taps.stride(1), state.stride(0), *taps_filter.weight.stride(),
         TAPS=taps.shape[1], HAS_BIAS=taps_filter.bias is not None, LIMITS_HEADS=kept_heads is not None,
         CHANNELS=num_channels, STATE=state_size,
         BLOCK_H=triton.next_power_of_2(per_group), BLOCK_P=triton.next_power_of_2(num_channels),
@@ -178,8 +187,13 @@ _SIGNATURE = {
     "epsilon": "fp32",
     **dict.fromkeys(("heads_per_group", "stride_projected"), "i32"),
     **dict.fromkeys(("stride_taps_slot", "stride_tap", "stride_state_slot"), "i32"),
+    **dict.fromkeys(("stride_weight", "stride_weight_tap"), "i32"),
 }
-_WHOLE = tuple(name for name, kind in _SIGNATURE.items() if kind == "i32" and name != "heads_per_group")
+_WHOLE = tuple(
+    name
+    for name, kind in _SIGNATURE.items()
+    if kind == "i32" and name not in ("heads_per_group", "stride_weight", "stride_weight_tap")
+)
 
 BUILDS = tuple(
     Build(

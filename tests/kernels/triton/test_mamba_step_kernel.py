@@ -20,7 +20,7 @@ def draw(batch: int, dtype: torch.dtype, has_bias: bool) -> tuple[Tensor, Mixer,
     torch.manual_seed(0)
     bias = torch.randn(MIXED).to(dtype) if has_bias else None
     mixer = Mixer(
-        taps_filter=Filter(torch.randn(MIXED, TAPS + 1).to(dtype), bias),
+        taps_filter=Filter(torch.randn(TAPS + 1, MIXED).to(dtype).T, bias),
         heads=HeadParameters(a=-torch.rand(HEADS) * 4, d=torch.randn(HEADS), dt_bias=torch.randn(HEADS) - 2),
         norm=torch.randn(HEADS * CHANNELS).to(dtype),
         epsilon=1e-5,

@@ -42,10 +42,10 @@ def block_attention(
     out = torch.empty_like(queries) if out is None else out
     if not num_queries:
         return out
-    rows, keys_of_tile, warps = _tile(layout.longest * group, cache.is_coded)
+    device = queries.device
+    rows, keys_of_tile, warps = _tile(layout.longest * group, cache.is_coded or _is_ampere(device))
     num_tiles = triton.cdiv(layout.longest * group, rows)
     splits = num_splits or _splits(num_tiles * num_kv_heads * batch, page * layout.pages.shape[1])
-    device = queries.device
     partial = torch.empty(splits, *queries.shape, device=device) if splits > 1 else out
     levels = torch.empty(splits, num_queries, num_heads, device=device) if splits > 1 else out
     keys, values = (_bytes(part) if cache.is_coded else part for part in (cache.keys, cache.values))
@@ -68,15 +68,19 @@ def block_attention(
     return out
 
 
-def _tile(num_rows: int, is_coded: bool) -> tuple[int, int, int]:
-    """Rows and keys of a tile, and its warps.
+def _tile(num_rows: int, has_few_registers: bool) -> tuple[int, int, int]:
+    """Rows and keys of a tile, and its warps; a warpgroup's product takes 64 rows, fewer go to single warps.
 
-    A warpgroup's product takes 64 rows, so fewer go to single warps. Codes are decoded in registers, which
-    128 rows leave too few of for 64 keys where products read them from registers too (sm_80, sm_120).
+    Beside 128 rows there are registers for 64 keys, but not where Ampere's products read them from
+    registers, nor where codes are decoded there.
     """
     if num_rows <= 16:
         return 16, _KEYS, 4
-    return (64, _KEYS, 4) if num_rows <= 64 else (128, _KEYS // 2 if is_coded else _KEYS, 8)
+    return (64, _KEYS, 4) if num_rows <= 64 else (128, _KEYS // 2 if has_few_registers else _KEYS, 8)
+
+
+def _is_ampere(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] == 8
 
 
 def _splits(num_programs: int, num_places: int) -> int:
@@ -108,7 +112,7 @@ def _numbers(stored, dtype: tl.constexpr, IS_CODED: tl.constexpr):
 
 @triton.jit
 def _visit(
-    q, row_scale, accumulated, total, highest, place, end, row_sight_ptr, is_row,
+    q, row_scale, accumulated, total, highest, place, end, before, begin, until,
     keys_ptr, values_ptr, pages_ptr, channel,
     stride_key_page, stride_key_slot, stride_value_page, stride_value_slot,
     IS_MASKED: tl.constexpr, HAS_STRETCHES: tl.constexpr, IS_CODED: tl.constexpr,
@@ -123,13 +127,10 @@ def _visit(
     slot = place % PAGE
     columns = page * stride_key_page + slot * stride_key_slot
     k = _numbers(_load(keys_ptr, columns, channel, is_there, IS_MASKED, HEAD_DIM), q.dtype, IS_CODED)
-    scores = tl.dot(q, tl.trans(k), input_precision="ieee") * row_scale[:, None]
+    scores = tl.dot(q, tl.trans(k), input_precision="ieee") * row_scale
     if IS_MASKED:
-        # Read again rather than kept in registers through all tiles that need no mask.
-        is_seen = place[None, :] < tl.load(row_sight_ptr, mask=is_row, other=0)[:, None]
+        is_seen = place[None, :] < before[:, None]
         if HAS_STRETCHES:
-            begin = tl.load(row_sight_ptr + 1, mask=is_row, other=0)
-            until = tl.load(row_sight_ptr + 2, mask=is_row, other=0)
             is_seen |= (place[None, :] >= begin[:, None]) & (place[None, :] < until[:, None])
         scores = tl.where(is_seen & is_there[None, :], scores, -float("inf"))
     higher = tl.maximum(highest, tl.max(scores, axis=1))
@@ -167,19 +168,18 @@ def _attend(
     q = tl.load(source, mask=is_element, other=0.0)  # [ROWS, BLOCK_D]
     if IS_INTERPRETED:  # by what multiplies bfloat16 wrongly
         q = q.to(tl.float32)
-    row_scale = tl.full((ROWS,), 1.0, tl.float32) * scale
+    row_scale = scale
     if HAS_SCALE:
-        row_scale *= tl.load(query_scale_ptr + query, mask=is_row, other=0.0)
+        row_scale = scale * tl.load(query_scale_ptr + query, mask=is_row, other=0.0)[:, None]
 
     # the keys that any row sees: tiles up to `most`, and with stretches those from `first` up to `last`
-    row_sight_ptr = sight_ptr + 3 * query
-    before = tl.load(row_sight_ptr, mask=is_row, other=0)
+    before = tl.load(sight_ptr + 3 * query, mask=is_row, other=0)
     most, least = tl.max(before, axis=0), tl.min(tl.where(is_row, before, 2147483647), axis=0)
-    num_before, first, last = tl.cdiv(most, KEYS), 0, 0
+    num_before, first, last, begin, until = tl.cdiv(most, KEYS), 0, 0, before, before
     num_tiles = num_before
     if HAS_STRETCHES:
-        begin = tl.load(row_sight_ptr + 1, mask=is_row, other=0)
-        until = tl.load(row_sight_ptr + 2, mask=is_row, other=0)
+        begin = tl.load(sight_ptr + 3 * query + 1, mask=is_row, other=0)
+        until = tl.load(sight_ptr + 3 * query + 2, mask=is_row, other=0)
         last = tl.max(until, axis=0)
         # What lies before `most` is visited there, for every row that sees it.
         first = tl.maximum(tl.min(tl.where(begin < until, begin, 2147483647), axis=0), most)
@@ -196,20 +196,19 @@ def _attend(
     column = tl.arange(0, KEYS)
     for index in range(tile, end_whole):
         accumulated, total, highest = _visit(
-            q, row_scale, accumulated, total, highest, index * KEYS + column, most, row_sight_ptr, is_row,
+            q, row_scale, accumulated, total, highest, index * KEYS + column, most, before, begin, until,
             keys_ptr, values_ptr, pages_ptr, channel,
             stride_key_page, stride_key_slot, stride_value_page, stride_value_slot,
             False, HAS_STRETCHES, IS_CODED, PAGE, HEAD_DIM,
         )  # fmt: skip
-    # Few tiles need a mask, and stages of theirs would take registers from those that do not.
-    for index in tl.range(tl.maximum(tile, end_whole), end_tile, num_stages=1):
+    for index in range(tl.maximum(tile, end_whole), end_tile):
         place, end = index * KEYS + column, most
         if HAS_STRETCHES:
             is_before = index < num_before
             place += tl.where(is_before, 0, first - num_before * KEYS)
             end = tl.where(is_before, most, last)
         accumulated, total, highest = _visit(
-            q, row_scale, accumulated, total, highest, place, end, row_sight_ptr, is_row,
+            q, row_scale, accumulated, total, highest, place, end, before, begin, until,
             keys_ptr, values_ptr, pages_ptr, channel,
             stride_key_page, stride_key_slot, stride_value_page, stride_value_slot,
             True, HAS_STRETCHES, IS_CODED, PAGE, HEAD_DIM,
@@ -247,18 +246,38 @@ def _merge(
     tl.store(target, merged.to(out_ptr.dtype.element_ty), mask=channel < HEAD_DIM)
 
 
-def _build(name: str, group: int, num_rows: int, types: dict[str, str], **flags: bool) -> Build:
+def _builds(name: str, group: int, num_rows: int, types: dict[str, str], **flags: bool) -> tuple[Build, ...]:
+    """One for all targets, or one with fewer keys for Ampere."""
+    tile, small = _tile(num_rows, flags.get("IS_CODED", False)), _tile(num_rows, has_few_registers=True)
+    if tile == small:
+        return (_build(name, group, tile, types, flags, {}),)
+    others = dict.fromkeys(TARGETS, "takes 64 keys")
+    del others["sm_80"]
+    return (
+        _build(name, group, tile, types, flags, {"sm_80": "takes 32 keys"}),
+        _build(f"{name}_32_keys", group, small, types, flags, others),
+    )
+
+
+def _build(
+    name: str,
+    group: int,
+    tile: tuple[int, int, int],
+    types: dict[str, str],
+    flags: dict[str, bool],
+    unsupported: dict[Target, str],
+) -> Build:
     """Heads of 128 channels and pages of 64 places."""
+    rows, keys, warps = tile
     floats = {"scale": "fp32", "value_scale": "fp32"}
     pointers = dict.fromkeys(("pages_ptr", "starts_ptr", "sight_ptr"), "*i32")
     pointers |= {"query_scale_ptr": "*fp32", "level_ptr": "*fp32"}
     strides = dict.fromkeys(_STRIDES, "i64")
     sizes = dict.fromkeys(("num_splits", "num_queries", "stride_pages"), "i32")
-    rows, keys, warps = _tile(num_rows, flags.get("IS_CODED", False))
     constants = dict.fromkeys(("HAS_STRETCHES", "HAS_SCALE", "IS_CODED", "IS_SPLIT", "IS_INTERPRETED"), False)
     shape = {"GROUP": group, "PAGE": 64, "HEAD_DIM": 128, "BLOCK_D": 128, "ROWS": rows, "KEYS": keys}
-    # Fewer rows than a warpgroup's product has go to the product of single warps everywhere.
     by_group: dict[Target, str] = {"sm_80": "HMMA", "sm_90": "HGMMA", "sm_100": "UTCHMMA", "sm_120": "HMMA"}
+    instructions = by_group if rows >= 64 else dict.fromkeys(TARGETS, "HMMA")
     return Build(
         name,
         _attend,
@@ -267,7 +286,8 @@ def _build(name: str, group: int, num_rows: int, types: dict[str, str], **flags:
         num_warps=warps,
         num_stages=_STAGES,
         divisible=_STRIDES,
-        instructions=by_group if rows >= 64 else dict.fromkeys(TARGETS, "HMMA"),
+        instructions={target: name for target, name in instructions.items() if target not in unsupported},
+        unsupported=unsupported,
     )
 
 
@@ -281,13 +301,13 @@ _CODES = {"keys_ptr": "*u8", "values_ptr": "*u8", "out_ptr": "*fp32"}
 
 # Diffusion: 32 heads over 8, so a block of 32 has 128 rows. Nano: 32 heads over 2, so a token has 16.
 BUILDS = (
-    _build("block_32_diffusion", 4, 128, _SPLIT, IS_SPLIT=True, HAS_SCALE=True),
-    _build("block_32_diffusion_fp8", 4, 128, _CODES, IS_SPLIT=True, HAS_SCALE=True, IS_CODED=True),
-    _build("looking_ahead_diffusion", 4, 128, _BF16, HAS_STRETCHES=True, HAS_SCALE=True),
-    _build("block_16_diffusion", 4, 64, _SPLIT, IS_SPLIT=True, HAS_SCALE=True),
-    _build("prefill_nano", 16, 128, _BF16),
-    _build("decode_nano", 16, 16, _SPLIT, IS_SPLIT=True),
-    _build("decode_nano_fp8", 16, 16, _CODES, IS_SPLIT=True, IS_CODED=True),
+    *_builds("block_32_diffusion", 4, 128, _SPLIT, IS_SPLIT=True, HAS_SCALE=True),
+    *_builds("block_32_diffusion_fp8", 4, 128, _CODES, IS_SPLIT=True, HAS_SCALE=True, IS_CODED=True),
+    *_builds("looking_ahead_diffusion", 4, 128, _BF16, HAS_STRETCHES=True, HAS_SCALE=True),
+    *_builds("block_16_diffusion", 4, 64, _SPLIT, IS_SPLIT=True, HAS_SCALE=True),
+    *_builds("prefill_nano", 16, 128, _BF16),
+    *_builds("decode_nano", 16, 16, _SPLIT, IS_SPLIT=True),
+    *_builds("decode_nano_fp8", 16, 16, _CODES, IS_SPLIT=True, IS_CODED=True),
     Build(
         "merge_128",
         _merge,

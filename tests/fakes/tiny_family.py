@@ -60,7 +60,8 @@ def _llama(model: Model, folder: Path) -> None:
 def _nemotron(model: Model, folder: Path) -> None:
     fields = _dense(model)
     if outputs := _dimensions(model).outputs:
-        _save(NemotronForSequenceClassification(NemotronConfig(**fields, num_labels=outputs)), folder)
+        fields["num_labels"] = outputs
+        _save(NemotronForSequenceClassification(NemotronConfig(**fields)), folder)  # type: ignore[no-untyped-call]
         return
     _save(NemotronForCausalLM(NemotronConfig(**fields)), folder)
     # Of NVIDIA's own files some call the width of a head kv_channels.

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from nemotron_app.engines import open_engine
+from nemotron_app.engines import catalog_for, open_engine
 from nemotron_app.settings import Settings
 from nemotron_backend.engine import Engine, EngineFailed
 from nemotron_backend.evaluation.answer import Asker, EngineAsker
@@ -17,7 +17,7 @@ _POLL_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Who is asked, what it serves, and what kind of engine it is."""
+    """Who is asked, what it serves that answers, and what kind of engine it is."""
 
     asker: Asker
     served: tuple[Variant, ...]
@@ -30,7 +30,9 @@ async def engine_subject(settings: Settings) -> AsyncGenerator[Subject]:
     engine = await open_engine(settings)
     try:
         await _ready(engine)
-        yield Subject(asker=EngineAsker(engine), served=engine.variants(), engine=engine.status().name)
+        catalog = catalog_for(settings)
+        served = tuple(v for v in engine.variants() if catalog.find(v.model).kind != "reward")
+        yield Subject(asker=EngineAsker(engine), served=served, engine=engine.status().name)
     finally:
         await engine.aclose()
 

@@ -106,3 +106,10 @@ def test_a_bad_choice_is_named(
         main(["evaluate", f"{flag}={value}"])
     assert caught.value.code == 2
     assert problem in capsys.readouterr().err
+
+
+def test_reward_models_are_asked_nothing(echo_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for source in (("--engine", "echo"), ("--server", echo_url)):
+        told = refusal(capsys, ["echo-reward", *source])
+        assert "nothing that was asked for is served" in told
+        assert "echo-reward" not in told

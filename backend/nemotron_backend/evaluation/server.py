@@ -23,13 +23,14 @@ class ServerAsker:
         self._thinkers: frozenset[str] = frozenset()
 
     async def variants(self) -> tuple[Variant, ...]:
-        """Everything that the server serves now. Raises EngineFailed."""
+        """Everything that answers at the server now. Raises EngineFailed."""
         try:
             models = [model async for model in self._client.models.list()]
         except APIError as error:
             raise EngineFailed(f"the server does not say what it serves: {error}") from error
         self._thinkers = frozenset(model.id for model in models if getattr(model, "reasoning", None))
-        served: list[str] = [text for model in models for text in getattr(model, "variants", ())]
+        answering = [model for model in models if getattr(model, "kind", "") != "reward"]
+        served: list[str] = [text for model in answering for text in getattr(model, "variants", ())]
         return tuple(Variant.parse(text) for text in served)
 
     async def ask(self, request: GenerationRequest) -> Answer:

@@ -164,7 +164,7 @@ def test_every_product_of_a_network_is_counted(catalog: Catalog) -> None:
     """Of the weights that work for a token, the embedding's rows and the vectors alone are left out."""
     for model in catalog.models:
         for size in model.sizes:
-            if size.dimensions is None or size.dimensions.is_tied:
+            if size.dimensions is None or size.total_parameters < 10**9:
                 continue
             step = step_of(size.dimensions, Load())
             products = step.weights - sum(

@@ -42,6 +42,17 @@ class Reasoning(_Seen):
     default: bool
 
 
+class Floor(_Seen):
+    """The most tokens per second that a GPU could reach, calculated from what it must read and compute."""
+
+    size: str
+    precision: str
+    decode: str
+    card: str
+    batch: int
+    tokens_per_second: float
+
+
 class Model(_Seen):
     """One model of the catalog; `variants` are those that an engine here serves, and may be none.
 
@@ -68,6 +79,7 @@ class Model(_Seen):
     engine: str | None = None
     variants: tuple[str, ...] = ()
     weights: Mapping[str, float] = {}
+    floors: tuple[Floor, ...] = ()
 
     @property
     def is_served(self) -> bool:

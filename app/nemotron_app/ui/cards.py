@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from nemotron_app.ui import strings
 from nemotron_app.ui.capabilities import Model, Size
+from nemotron_app.ui.limits import limits
 from nemotron_app.ui.markup import element, join
 
 
@@ -64,6 +65,7 @@ def _facts(model: Model) -> Iterator[tuple[str, str]]:
     ):
         if value:
             yield label, value
+    yield from limits(model)
 
 
 def _size(size: Size) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from nemotron_app.limits import Tier, price_list
+from nemotron_app.wire.floors import FloorAnswer, describe_floors
 from nemotron_app.wire.lacks import LackAnswer, lacks_of
 from nemotron_backend.catalog import Catalog, Model
 from nemotron_backend.engine import EngineState, EngineStatus, ModelStatus
@@ -85,6 +86,7 @@ class ModelAnswer(TypedDict):
     needs: str
     obtain: str
     unverified: list[str]
+    floors: list[FloorAnswer]
 
 
 class TierAnswer(TypedDict):
@@ -159,6 +161,7 @@ def describe_model(
         "needs": model.needs,
         "obtain": model.obtain,
         "unverified": list(model.unverified),
+        "floors": list(describe_floors(model)),
     }
 
 

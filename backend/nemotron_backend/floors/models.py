@@ -13,6 +13,9 @@ BATCHES = (1, 64)
 BLOCK = 32
 """Tokens of a block, as the published tri-mode models have them."""
 
+# Smaller networks stay in a GPU's caches, so that the memory's bandwidth is no limit to them.
+_SMALLEST = 10**9
+
 # Linear self-speculation drafts and verifies: two forwards for the tokens of one cycle.
 _FORWARDS: dict[Decode, int] = {"diffusion": 1, "self-speculation": 2}
 
@@ -34,7 +37,8 @@ def floors_of(model: Model) -> tuple[ModelFloor, ...]:
     """At 4096 tokens of context; nothing for sizes whose dimensions are not known, or that draw no tokens."""
     if model.kind == "reward":
         return ()
-    return tuple(floor for size in model.sizes for floor in _of_size(model, size))
+    large = [size for size in model.sizes if size.total_parameters >= _SMALLEST]
+    return tuple(floor for size in large for floor in _of_size(model, size))
 
 
 def _of_size(model: Model, size: Size) -> Iterator[ModelFloor]:

@@ -17,8 +17,8 @@ def checked(case: Case, limits: Limits, device: torch.device) -> Row:
     floor = limits.floor(case.floor)
     try:
         return _measured(case, floor, device)
-    except KernelUnavailable as reason:
-        return Row(case=case, floor=floor, remark=f"unmeasured: {reason}")
+    except KernelUnavailable as lack:
+        return Row(case=case, floor=floor, remark=f"unmeasured: {lack}")
     except _failures() as failure:
         reason = str(failure).strip().partition("\n")[0]
         return Row(case=case, floor=floor, remark=f"FAILED: {type(failure).__name__}: {reason}")

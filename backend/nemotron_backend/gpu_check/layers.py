@@ -109,9 +109,8 @@ def _attention(tensors: Tensors, attention: Attention, hidden: int, load: Load) 
     page, place = pages[:, places // PAGE].flatten(), (places % PAGE).repeat(load.batch)
 
     def mix(x: Tensor) -> Tensor:
-        queries, keys, values = (
-            linear(x, qkv).unflatten(-1, (-1, size)).split_with_sizes([heads, kept, kept], 1)
-        )
+        by_head = linear(x, qkv).view(len(x), -1, size)
+        queries, keys, values = by_head.split_with_sizes([heads, kept, kept], dim=1)
         cache.keys[page, place], cache.values[page, place] = keys, values
         seen = block_attention(queries.contiguous(), cache, layout, size**-0.5)
         return linear(seen.flatten(1), out_of)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,14 +13,14 @@ from nemotron_backend.gpu_check.case import Case, Trial, each
 from nemotron_backend.gpu_check.peers import scaled_peers
 from nemotron_backend.gpu_check.tensors import Tensors
 from nemotron_backend.request import PRECISIONS, Precision
-from nemotron_kernels.elastic_linear import mixed_linear
+from nemotron_kernels.elastic_linear import elastic_linear, mixed_linear
 from nemotron_kernels.fp8 import dequantise as of_fp8
 from nemotron_kernels.fp8 import quantise as to_fp8
 from nemotron_kernels.nvfp4 import dequantise as of_nvfp4
 from nemotron_kernels.nvfp4 import quantise as to_nvfp4
 from nemotron_kernels.quantised_linear import linear
 
-_Weight = TypeVar("_Weight")
+_FLOAT32 = 4
 
 Shape = tuple[int, int]
 """Outputs and inputs."""
@@ -46,27 +45,29 @@ def linear_case(name: str, shape: Shape, rows: int, precision: Precision) -> Cas
 def rounded_cases(name: str, shape: Shape, rows: int) -> Iterator[Case]:
     """The same with inputs rounded to the weight's format, so that both meet in the tensor cores."""
     for precision in PRECISIONS[1:]:
-        case = linear_case(name, shape, rows, precision)
-        yield replace(
-            case,
-            title=f"{case.title}, inputs alike",
-            trials=each(lambda tensors, precision=precision: _rounded(tensors, precision, shape, rows)),
-        )
+        yield _rounded_case(linear_case(name, shape, rows, precision), shape, rows, precision)
 
 
 def rounding_cases(shape: Shape) -> Iterator[Case]:
     """Weights on their way into a format, and back."""
-    for op, quantise, dequantise in (("fp8", to_fp8, of_fp8), ("nvfp4", to_nvfp4, of_nvfp4)):
-        width = WEIGHT_BYTES["fp8" if op == "fp8" else "nvfp4"]
-        floor = Call(op=op, name=f"{shape[0]}x{shape[1]}", weights=shape[0] * shape[1] * (4 + width))
-        yield Case(
-            title=f"there and back, {floor.name}",
-            precision=op,
-            floor=replace(floor, activations=floor.weights),
-            trials=each(
-                lambda tensors, there=quantise, back=dequantise: _round_trip(tensors, shape, there, back)
-            ),
-        )
+    yield _rounding_case("fp8", shape, lambda weight: of_fp8(to_fp8(weight)))
+    yield _rounding_case("nvfp4", shape, lambda weight: of_nvfp4(to_nvfp4(weight)))
+
+
+def _rounded_case(case: Case, shape: Shape, rows: int, precision: Precision) -> Case:
+    trials = each(lambda tensors: _rounded(tensors, precision, shape, rows))
+    return replace(case, title=f"{case.title}, inputs alike", trials=trials)
+
+
+def _rounding_case(precision: Precision, shape: Shape, round_trip: Callable[[Tensor], Tensor]) -> Case:
+    passed = shape[0] * shape[1] * (_FLOAT32 + WEIGHT_BYTES[precision])
+    name = f"there and back, {shape[0]}x{shape[1]}"
+    return Case(
+        title=name,
+        precision=precision,
+        floor=Call(op=precision, name=name, weights=2 * passed),
+        trials=each(lambda tensors: _round_trip(tensors, shape, round_trip)),
+    )
 
 
 def mixed_case(name: str, sizes: tuple[Shape, ...], rows: int, precision: Precision) -> Case:
@@ -95,11 +96,9 @@ def _rounded(tensors: Tensors, precision: Precision, shape: Shape, rows: int) ->
     return Trial(run=lambda: linear(x, weight, scale), peers=scaled_peers(x, weight, scale))
 
 
-def _round_trip(
-    tensors: Tensors, shape: Shape, there: Callable[[Tensor], _Weight], back: Callable[[_Weight], Tensor]
-) -> Trial:
+def _round_trip(tensors: Tensors, shape: Shape, round_trip: Callable[[Tensor], Tensor]) -> Trial:
     weight = tensors.normal(*shape, dtype=torch.float32)
-    return Trial(run=lambda: back(there(weight)))
+    return Trial(run=lambda: round_trip(weight))
 
 
 def _mixed(tensors: Tensors, precision: Precision, sizes: tuple[Shape, ...], rows: int) -> Trial:
@@ -107,8 +106,8 @@ def _mixed(tensors: Tensors, precision: Precision, sizes: tuple[Shape, ...], row
     x, weight = tensors.normal(rows, inputs), tensors.weight(precision, outputs, inputs)
     own = torch.tensor(sizes, dtype=torch.int32, device=tensors.device)
     limits = own.repeat_interleave(-(-rows // len(sizes)), dim=0)[:rows].contiguous()
-    parts = [len(part) for part in torch.arange(rows).tensor_split(len(sizes))]
+    parts = x.tensor_split(len(sizes))
     return Trial(
         run=lambda: mixed_linear(x, weight, limits),
-        peers={"a launch a size": lambda: [linear(part, weight) for part in x.split(parts)]},
+        peers={"a launch a size": lambda: list(map(elastic_linear, parts, [weight] * len(sizes), sizes))},
     )

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -69,10 +70,11 @@ def seconds_of(works: Sequence[Work], seconds: float) -> float:
 
 def _elapsed(graph: torch.cuda.CUDAGraph, repeats: int) -> float:
     """Seconds of one replay."""
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    event: Any = torch.cuda.Event  # torch leaves its arguments without types
+    begin, end = event(enable_timing=True), event(enable_timing=True)
     begin.record()
     for _ in range(repeats):
         graph.replay()
     end.record()
     end.synchronize()
-    return begin.elapsed_time(end) / 1000 / repeats
+    return float(begin.elapsed_time(end)) / 1000 / repeats

@@ -11,7 +11,7 @@ import pytest
 
 from nemotron_kernels._build import TARGETS, Build, Target
 from nemotron_kernels.binaries.__main__ import main
-from nemotron_kernels.binaries.binary import Binary, read
+from nemotron_kernels.binaries.binary import Binary, has_stack, read
 from nemotron_kernels.binaries.regression import MARGIN, broken_promises, regressions
 from nemotron_kernels.binaries.table import Row, Table, load, save
 
@@ -101,6 +101,12 @@ def test_an_op_without_kernels_is_refused(
 def test_machine_code_tells_registers_spills_and_tensor_cores() -> None:
     binary = read(RESOURCES, MACHINE_CODE, shared=2048)
     assert binary == Binary(registers=40, spills=2, shared=2048, instructions=("HGMMA",))
+
+
+def test_a_thread_without_a_stack_spills_nothing() -> None:
+    assert not has_stack(RESOURCES)
+    assert has_stack(RESOURCES.replace("STACK:0", "STACK:16"))
+    assert read(RESOURCES, None, shared=0) == Binary(registers=40, spills=0, shared=0, instructions=())
 
 
 def test_output_without_a_kernel_is_no_binary() -> None:

@@ -11,6 +11,7 @@ REFUSED = "does not compile"
 _TENSOR_CORE = re.compile(r"(H|I|Q|O|D|B)?MMA|(H|I|Q|O)GMMA|UTC(H|I|Q|O)MMA")
 _LOCAL_MEMORY = {"LDL", "STL"}
 _INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]*)", re.MULTILINE)
+_STACK = re.compile(r"\bSTACK:[1-9]|\bLOCAL:[1-9]")
 _REGISTERS = re.compile(r"\bREG:(\d+)")
 
 
@@ -31,12 +32,17 @@ class Binary:
     """Kinds of tensor-core instructions."""
 
 
-def read(resources: str, machine_code: str, shared: int) -> Binary:
-    """From what `cuobjdump --dump-resource-usage` and `nvdisasm` print."""
+def has_stack(resources: str) -> bool:
+    """Whether a thread has memory of its own: without it nothing can be spilled."""
+    return _STACK.search(resources) is not None
+
+
+def read(resources: str, machine_code: str | None, shared: int) -> Binary:
+    """From what `cuobjdump --dump-resource-usage` and `nvdisasm` print; None of code that needs no look."""
     registers = _REGISTERS.search(resources)
-    names = _INSTRUCTION.findall(machine_code)
-    if registers is None or not names:
-        raise ValueError(f"no kernel in {resources!r}, {machine_code[:200]!r}")
+    names = [] if machine_code is None else _INSTRUCTION.findall(machine_code)
+    if registers is None or (machine_code is not None and not names):
+        raise ValueError(f"no kernel in {resources!r}, {machine_code!r:.200}")
     roots = [name.partition(".")[0] for name in names]
     return Binary(
         registers=int(registers[1]),

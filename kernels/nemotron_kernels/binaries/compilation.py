@@ -13,7 +13,7 @@ from triton.compiler.errors import CompilationError
 from triton.runtime.errors import PTXASError
 
 from nemotron_kernels._build import Build, Target
-from nemotron_kernels.binaries.binary import REFUSED, Binary, read
+from nemotron_kernels.binaries.binary import REFUSED, Binary, has_stack, read
 
 _WARP = 32
 _ALIGNED = [["tt.divisibility", 16]]
@@ -35,7 +35,9 @@ def _compiled(build: Build, target: Target) -> Binary:
         path = Path(folder) / "kernel.cubin"
         path.write_bytes(compiled.asm["cubin"])
         resources = _run(knobs.nvidia.cuobjdump.path, "--dump-resource-usage", str(path))
-        machine_code = _run(knobs.nvidia.nvdisasm.path, "-c", str(path))
+        # Starting the disassembler takes as long as compiling a small kernel.
+        needs_it = has_stack(resources) or "mma" in compiled.asm["ptx"]
+        machine_code = _run(knobs.nvidia.nvdisasm.path, "-c", str(path)) if needs_it else None
     return read(resources, machine_code, compiled.metadata.shared)
 
 

@@ -50,7 +50,7 @@ def test_nvfp4_weights(dtype: torch.dtype, poisoned: Poisoned, close: Close) -> 
 
 
 def test_inputs_that_begin_at_an_odd_number(close: Close) -> None:
-    weight, x = nvfp4.quantise(_random(9, 48)), _random(3, 49).half()[:, 1:]
+    weight, x = nvfp4.quantise(_random(9, 48)), _random(1, 49).half()[:, 1:]
     close(kernel.linear(x, weight, tile=SMALL), _exact(x, weight), "linear")
 
 

@@ -11,7 +11,7 @@ import triton.language as tl
 from nemotron_kernels._build import Build, Target
 from nemotron_kernels._decode import e2m1_value
 from nemotron_kernels.nvfp4.reference import Nvfp4Weight
-from nemotron_kernels.quantised_linear.tile.build import DECODE, PREFILL, build, tile_of_nano
+from nemotron_kernels.quantised_linear.tile.build import BATCH, DECODE, PREFILL, build, tile_of_nano
 from nemotron_kernels.quantised_linear.tile.call import Call
 from nemotron_kernels.quantised_linear.tile.kernel import limits_of, share_of, store_tile, tile_of
 from nemotron_kernels.quantised_linear.tile.shape import BLOCK_SCALED_ROWS
@@ -102,4 +102,4 @@ def _build(name: str, num_tokens: int) -> Build:
     )
 
 
-BUILDS = (_build("w4a4_decode", DECODE), _build("w4a4_prefill", PREFILL))
+BUILDS = (_build("w4a4_decode", DECODE), _build("w4a4_batch", BATCH), _build("w4a4_prefill", PREFILL))

@@ -16,7 +16,7 @@ from nemotron_kernels._build import Build
 from nemotron_kernels._decode import e2m1_value, e4m3_value
 from nemotron_kernels.nvfp4.reference import Nvfp4Weight
 from nemotron_kernels.quantised_linear.four_bit.assembly import LEFT, SCALE_FACTORS, two_bytes
-from nemotron_kernels.quantised_linear.tile.build import DECODE, PREFILL, build, tile_of_nano
+from nemotron_kernels.quantised_linear.tile.build import BATCH, DECODE, PREFILL, build, tile_of_nano
 from nemotron_kernels.quantised_linear.tile.call import Call
 from nemotron_kernels.quantised_linear.tile.kernel import limits_of, share_of, store_tile, tile_of
 
@@ -48,8 +48,11 @@ def _step(call: Call, scales: Tensor) -> int:
 def pairs_of(x: Tensor) -> Tensor:
     """Two numbers as one integer; a slice that begins or steps at odd places is copied."""
     if x.stride(0) % 2 or x.storage_offset() % 2:
-        x = x.contiguous()
+        x = x.clone(memory_format=torch.contiguous_format)
     return x.view(torch.int64 if x.dtype == torch.float32 else torch.int32)
+
+
+# Of branches on constants Triton compiles what stands behind them as well, so each ends in an `else`.
 
 
 @triton.jit
@@ -58,10 +61,10 @@ def halves(pairs, KIND: tl.constexpr):
     if KIND == "f32":
         even, odd = (pairs & 0xFFFFFFFF).to(tl.uint32), (pairs >> 32).to(tl.int32)
         return even.to(tl.float32, bitcast=True), odd.to(tl.float32, bitcast=True)
-    even, odd = (pairs & 0xFFFF).to(tl.uint16), (pairs >> 16).to(tl.int16)
-    if KIND == "f16":
-        return even.to(tl.float16, bitcast=True), odd.to(tl.float16, bitcast=True)
-    return even.to(tl.bfloat16, bitcast=True), odd.to(tl.bfloat16, bitcast=True)
+    else:  # noqa: RET505
+        number: tl.constexpr = tl.float16 if KIND == "f16" else tl.bfloat16
+        even, odd = (pairs & 0xFFFF).to(tl.uint16), (pairs >> 16).to(tl.int16)
+        return even.to(number, bitcast=True), odd.to(number, bitcast=True)
 
 
 @triton.jit
@@ -70,17 +73,22 @@ def scaled_codes(codes, scales, KIND: tl.constexpr, INTERPRETED: tl.constexpr):
     if INTERPRETED or KIND == "f32":
         factors = _spread(e4m3_value(scales) * (1.0 / _LEFT), codes)
         return e2m1_value(codes) * factors, e2m1_value(codes >> 4) * factors
-    # E4M3's exponent and mantissa where float16 has its own are the scale times 2^-8; none is negative.
-    scales = (scales.to(tl.uint16) << 7).to(tl.float16, bitcast=True).to(tl.float32)
-    if KIND == "f16":
-        factors = _spread((scales * (256.0 * _FACTOR_F16)).to(tl.float16), codes)
+    elif KIND == "f16":  # noqa: RET505
+        factors = _spread((_small(scales) * (256.0 * _FACTOR_F16)).to(tl.float16), codes)
         return tl.inline_asm_elementwise(
             _TWO_BYTES_F16, "=r,=r,h,r", [codes, factors], (tl.float16, tl.float16), is_pure=True, pack=2
         )
-    factors = _spread((scales * (256.0 * _FACTOR_BF16)).to(tl.bfloat16), codes)
-    return tl.inline_asm_elementwise(
-        _TWO_BYTES_BF16, "=r,=r,h,r", [codes, factors], (tl.bfloat16, tl.bfloat16), is_pure=True, pack=2
-    )
+    else:
+        factors = _spread((_small(scales) * (256.0 * _FACTOR_BF16)).to(tl.bfloat16), codes)
+        return tl.inline_asm_elementwise(
+            _TWO_BYTES_BF16, "=r,=r,h,r", [codes, factors], (tl.bfloat16, tl.bfloat16), is_pure=True, pack=2
+        )
+
+
+@triton.jit
+def _small(scales):
+    """Scales times 2^-8: E4M3's exponent and mantissa where float16 has its own. No scale is negative."""
+    return (scales.to(tl.uint16) << 7).to(tl.float16, bitcast=True).to(tl.float32)
 
 
 @triton.jit
@@ -142,5 +150,6 @@ BUILDS = (
     _build("w4a16_decode", DECODE, "bf16"),
     _build("w4a16_decode_half", DECODE, "f16"),
     _build("w4a16_decode_mixed_sizes", DECODE, "bf16", has_limits=True),
+    _build("w4a16_batch", BATCH, "bf16"),
     _build("w4a16_prefill", PREFILL, "bf16"),
 )

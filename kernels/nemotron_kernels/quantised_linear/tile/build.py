@@ -14,7 +14,7 @@ _SIZES = ("num_tokens", "num_rows", "num_columns", "steps", "stride_split", "str
 _ODD = {"num_tokens", "steps", "stride_scale", "stride_x_scale"}
 """No multiples of 16 in real calls: a row of Nano has 168 block scales."""
 
-DECODE, PREFILL = 16, 8192
+DECODE, BATCH, PREFILL = 16, 64, 8192
 MMA: Mapping[Target, str] = {"sm_80": "HMMA", "sm_90": "HGMMA", "sm_100": "UTCHMMA", "sm_120": "HMMA"}
 
 

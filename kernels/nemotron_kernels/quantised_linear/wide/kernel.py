@@ -16,7 +16,7 @@ from torch import Tensor
 from nemotron_kernels._build import Build, Target
 from nemotron_kernels._decode import e4m3_value
 from nemotron_kernels.quantised_linear.support import FIRST_WITH_E4M3, capability_of
-from nemotron_kernels.quantised_linear.tile.build import DECODE, PREFILL, build, tile_of_nano
+from nemotron_kernels.quantised_linear.tile.build import BATCH, DECODE, PREFILL, build, tile_of_nano
 from nemotron_kernels.quantised_linear.tile.call import Call
 from nemotron_kernels.quantised_linear.tile.kernel import limits_of, share_of, store_tile, tile_of
 
@@ -104,6 +104,7 @@ BUILDS = (
     _build("bf16_decode_mixed_sizes", DECODE, "*bf16", "*bf16", has_limits=True),
     _build("w8a16_decode", DECODE, "*bf16", "*fp8e4nv", unsupported=_NO_E4M3),
     _build("w8a16_decode_bytes", DECODE, "*bf16", "*u8"),
+    _build("w8a16_batch", BATCH, "*bf16", "*fp8e4nv", unsupported=_NO_E4M3),
     _build("w8a16_prefill", PREFILL, "*bf16", "*fp8e4nv", unsupported=_NO_E4M3),
     _build("w8a8_decode", DECODE, "*fp8e4nv", "*fp8e4nv", instructions=_FP8_MMA, unsupported=_NO_E4M3),
     _build("w8a8_prefill", PREFILL, "*fp8e4nv", "*fp8e4nv", instructions=_FP8_MMA, unsupported=_NO_E4M3),

@@ -72,7 +72,7 @@ def _multiply(
         if weight.dtype == tl.uint8:
             weight = e4m3_value(weight)
         elif weight.dtype != x.dtype:
-            # Straight to bfloat16 the compiler converts one number at a time, at an eighth of the rate.
+            # Straight to bfloat16 the compiler converts one number at a time (F2F), through float32 two.
             weight = weight.to(tl.float32)
         weight = weight.to(x.dtype)
         if INTERPRETED:  # its bfloat16 product is wrong

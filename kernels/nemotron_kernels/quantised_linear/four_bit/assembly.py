@@ -2,9 +2,9 @@
 
 At 3 TB/s an H100 reads 5.3e12 NVFP4 weights a second and issues 3e13 instructions: five and a half for each
 weight, and whatever needs more is slower than the memory. Here a weight takes two and a half, as codes are
-treated two at a time in the halves of a 32-bit register; with loads, scales, addresses and products the loop of
-the decoding kernel has 5.5 a weight on Hopper (710 instructions for 128 weights a thread). Interleaving the
-codes of even and odd columns into one operand, instead of two products, it had 6.8.
+treated two at a time in the halves of a 32-bit register. With loads, scales, addresses and products the loop
+of the decoding kernel has 5.5 a weight on Hopper: 710 instructions for the 128 weights of a thread. A loop
+that interleaved the codes of even and odd columns into one operand had 6.8.
 
 A code is a sign and three bits of exponent and mantissa. These become the lowest exponent bits and the
 highest mantissa bit of a 16-bit number, subnormal codes included, which is then the code's value times 2^-14

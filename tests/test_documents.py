@@ -10,7 +10,7 @@ from nemotron_app.limits import TIERS
 from nemotron_app.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "kernels/README.md")
 PATH = re.compile(r"`((?:app|backend|kernels|tests|static)/[\w./-]*)`")
 FLAG = re.compile(r"--([a-z][a-z-]*)")
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")
@@ -26,11 +26,11 @@ def test_every_path_and_link_leads_somewhere(document: str) -> None:
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "kernels/README.md"])
 def test_every_make_command_exists(document: str) -> None:
-    targets = set(re.findall(r"^([a-z]+):", _text("Makefile"), re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", _text(document), re.MULTILINE))
-    assert {"run", "test"} <= named
+    targets = set(re.findall(r"^([a-z-]+):", _text("Makefile"), re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", _text(document), re.MULTILINE))
+    assert named
     assert named <= targets
 
 

@@ -254,7 +254,7 @@ BUILDS = (
         Build(
             f"reject_draw_{name}_131072",
             _draw,
-            signature=_LOGITS | _CHOICE,
+            signature=_LOGITS | {name: kind for name, kind in _CHOICE.items() if name != "bonus_ptr"},
             constants=_UNIT
             | {
                 "HAS_CHANCES": has_chances,
@@ -271,9 +271,9 @@ BUILDS = (
     Build(
         "reject_settle_131072",
         _settle,
-        signature=_LOGITS | _CHOICE,
+        signature={name: kind for name, kind in (_LOGITS | _CHOICE).items() if name in _settle.arg_names},
         constants={"PARTS": 32},
         num_warps=1,
-        divisible=_EVEN,
+        divisible=("num_rows", "num_parts"),
     ),
 )

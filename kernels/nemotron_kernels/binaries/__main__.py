@@ -14,6 +14,7 @@ from nemotron_kernels._choice import is_interpreted
 from nemotron_kernels.binaries.everything import compile_every
 from nemotron_kernels.binaries.found import modules, op_of
 from nemotron_kernels.binaries.regression import broken_promises, regressions
+from nemotron_kernels.binaries.summary import renew
 from nemotron_kernels.binaries.table import Row, Table, heading, load, save, shown
 
 _TABLE = Path(nemotron_kernels.__path__[0]).parent / "binaries.json"
@@ -32,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(*worse, "if this is meant: --write") if worse else 0
     if broken:
         return _refuse(*broken)
-    save(replace(found, rows={**_others(asked.table, found, not asked.op), **found.rows}), asked.table)
+    whole = replace(found, rows={**_others(asked.table, found, not asked.op), **found.rows})
+    save(whole, asked.table)
+    document = asked.table.with_name("README.md")
+    if document.exists():
+        renew(document, whole)
     return 0
 
 

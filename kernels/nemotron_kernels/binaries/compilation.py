@@ -21,9 +21,11 @@ _ALIGNED = [["tt.divisibility", 16]]
 
 def compile_for(build: Build, target: Target) -> Binary | str:
     """What the machine code needs, or what the compiler has against it."""
+    if odd := _odd_names(build):
+        return f"{REFUSED}: arguments that are wrong, twice or missing: {' '.join(odd)}"
     try:
         return _compiled(build, target)
-    except (CompilationError, PTXASError) as refused:
+    except (CompilationError, PTXASError, RuntimeError) as refused:  # the last from MLIR's passes
         return f"{REFUSED}: {refused}"
 
 
@@ -43,7 +45,6 @@ def _compiled(build: Build, target: Target) -> Binary:
 
 def _source(build: Build) -> ASTSource:
     names: list[str] = build.kernel.arg_names
-    _refuse_other_names(build, names)
     signature = {name: build.signature.get(name, "constexpr") for name in names}
     constants = {(names.index(name),): value for name, value in build.constants.items()}
     aligned = [name for name, kind in signature.items() if kind.startswith("*") or name in build.divisible]
@@ -51,11 +52,10 @@ def _source(build: Build) -> ASTSource:
     return ASTSource(build.kernel, signature, constants, attributes)
 
 
-def _refuse_other_names(build: Build, names: list[str]) -> None:
-    given = [*build.signature, *build.constants]
-    if sorted(given) != sorted(names) or not {*build.divisible} <= {*build.signature}:
-        odd = sorted({*given, *build.divisible} ^ {*names})
-        raise ValueError(f"{build.name}: its arguments are {names}; wrong, twice or missing: {odd}")
+def _odd_names(build: Build) -> list[str]:
+    names, given = build.kernel.arg_names, [*build.signature, *build.constants]
+    twice = {name for name in given if given.count(name) > 1}
+    return sorted(twice | {*given} ^ {*names} | {*build.divisible} - {*build.signature})
 
 
 def _run(*command: str) -> str:

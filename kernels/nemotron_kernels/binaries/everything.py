@@ -18,11 +18,14 @@ def compile_every(modules: Sequence[str], num_jobs: int | None) -> Iterator[tupl
     # Workers are forked from a process that has loaded Triton and has no threads.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(num_jobs, context) as pool:
+    pool = ProcessPoolExecutor(num_jobs, context)
+    try:
         named = [(module, build) for module in modules for build in builds_of(module)]
         begun = [(module, build, _begin(pool, module, build)) for module, build in named]
         for module, build, cells in begun:
             yield name_of(module, build), build, _row(cells)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _begin(pool: Executor, module: str, build: Build) -> _Cells:

@@ -44,7 +44,13 @@ def score_tab(api: Api) -> None:
         gr.HTML(str(element("p", strings.SCORE_INTRO, class_="np-lead")), apply_default_css=False)
         widgets = _widgets()
     page = _Page(api)
-    tab.select(page.open, widgets.model, [widgets.model, widgets.result], api_visibility="private")
+    tab.select(
+        page.open,
+        widgets.model,
+        [widgets.model, widgets.result],
+        api_visibility="private",
+        show_progress="hidden",
+    )
     widgets.score.click(
         page.score,
         [widgets.model, widgets.question, *widgets.answers],
@@ -85,7 +91,7 @@ class _Page:
         ids = [model_id for _, model_id in judges]
         return gr.Dropdown(choices=judges, value=chosen if chosen in ids else ids[0]), ""
 
-    async def score(self, model: str | None, question: str, *texts: str, request: gr.Request) -> str:
+    async def score(self, request: gr.Request, model: str | None, question: str, *texts: str) -> str:
         """Score every answer that is there."""
         written = [(number, text) for number, text in enumerate(texts, start=1) if text.strip()]
         if not (model and question.strip() and written):

@@ -67,7 +67,7 @@ def _compile(command: Sequence[str], library: Path) -> None:
         made = Path(folder) / library.name
         done = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, check=False)
         if done.returncode:
-            raise BuildFailed(f"{command[0]} failed: {done.stderr.strip()[-500:]}. {REMEDY}")
+            raise BuildFailed(f"{command[0]} failed: {done.stderr.strip()[:500]}. {REMEDY}")
         made.replace(library)
 
 

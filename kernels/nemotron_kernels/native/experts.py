@@ -94,7 +94,7 @@ class NativeExperts:
 def native_experts(code: NativeCode, weights: Sequence[Weight]) -> NativeExperts:
     """The experts' maps, all in one format."""
     parts = [held(weight) for weight in weights]
-    return NativeExperts(code, stacked(parts))
+    return NativeExperts(code, stacked(parts).placed(code.memory))
 
 
 def _expert(whole: Held, expert: int) -> Held:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nemotron_kernels._choice import choice
 from nemotron_kernels.native.build import BuildFailed, build, cache_folder
+from nemotron_kernels.native.memory import Memory
 from nemotron_kernels.native.processor import Variant, features, variant
 
 _log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ class NativeCode:
 
     def __init__(self, file: Path) -> None:
         self._library = ctypes.CDLL(str(file))
+        self.memory = Memory()
         self.map_rows = self._function("map_rows", _POINTER, _POINTER, _NUMBER, _POINTER, *[_NUMBER] * 3)
         self.grouped_experts = self._function(
             "grouped_experts",

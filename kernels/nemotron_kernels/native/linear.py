@@ -92,7 +92,7 @@ def native_linear(code: NativeCode, weights: Sequence[Weight]) -> NativeLinear |
     """One map of weights [out, in] as they are stored, one above the other; plain ones become bfloat16."""
     parts = [held(weight) for weight in weights]
     runs = [list(run) for _, run in groupby(parts, key=lambda part: part.numbers.dtype)]
-    linears = [NativeLinear(code, joined(run)) for run in runs]
+    linears = [NativeLinear(code, joined(run).placed(code.memory)) for run in runs]
     return linears[0] if len(linears) == 1 else StackedLinear(linears)
 
 

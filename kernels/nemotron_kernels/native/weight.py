@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nemotron_kernels.fp8 import Fp8Weight
+from nemotron_kernels.native.memory import Memory
 from nemotron_kernels.nvfp4 import BLOCK, Nvfp4Weight
 
 Span = tuple[int, int]
@@ -52,6 +53,15 @@ class Held:
     def columns_a_number(self) -> int:
         """How many columns one number holds."""
         return _FORMATS[self.numbers.dtype][1]
+
+    def placed(self, memory: Memory) -> "Held":
+        """A copy that is read faster."""
+        block_scale, row_scale = self.block_scale, self.row_scale
+        return Held(
+            memory.place(self.numbers),
+            None if block_scale is None else memory.place(block_scale),
+            None if row_scale is None else memory.place(row_scale),
+        )
 
     @property
     def num_bytes(self) -> int:

@@ -4,6 +4,8 @@
  * bfloat16, and an input is the sum of two of them, `high` and `low`, which leaves out 2^-17 of it at most. Inputs
  * are arranged in the order in which a format's numbers come out of their bytes.
  */
+#ifdef HAS_SHORT_PRODUCTS
+
 #include "kernel.h"
 
 #include <immintrin.h>
@@ -128,40 +130,49 @@ INLINE __m128 sums(__m512 a, __m512 b, __m512 c, __m512 d) {
     return _mm_add_ps(_mm256_castps256_ps128(halves), _mm256_extractf128_ps(halves, 1));
 }
 
-/* Some rows of a weight, and where the same of the next tile begin; places past the last row repeat it.
+/* Lines of memory that will be wanted: of rows `row` bytes apart, `step` bytes further each time.
  *
  * A processor foresees one stream of memory and not eight, which then come at a third of the speed. So the lines
- * of the next tile are asked for in the order in which they lie, as many at a time as are read of this one. */
+ * of the next tile are asked for in the order in which they lie, as many at a time as are read of this one. Where
+ * only part of each row is read, they are asked for row beside row. */
 typedef struct {
-    const uint8_t *numbers[MOST_ROWS], *block_scales[MOST_ROWS], *next[MOST_ROWS];
+    const uint8_t *first;
+    int64_t row, step;
+} lines;
+
+/* Some rows of a weight; places past the last row repeat it. */
+typedef struct {
+    const uint8_t *numbers[MOST_ROWS], *block_scales[MOST_ROWS];
     float scale[MOST_ROWS];
-    int64_t first, count, asked_row, asked_byte, begin, end;
+    int64_t first, count;
+    lines next;
 } tile;
 
+/* BF16 leaves the fewest instructions to wait behind, so its lines are asked for earlier: measured. */
+static lines lines_behind(const weight *w, int64_t last, int num_rows) {
+    int64_t first = last + (w->format == BF16 ? 3 * num_rows : 0);
+    const uint8_t *next = w->numbers + (first < w->num_rows ? whole_row(w, first) : 0) * w->stride;
+    int64_t bytes = bytes_of(w, w->strips->count);
+    if (w->num_strips == 1 && !w->row_of && bytes == w->stride)
+        return (lines){next, LINE, LINE * num_rows};
+    return (lines){next + bytes_of(w, w->strips->first), w->stride, LINE};
+}
+
 static tile tile_at(const weight *w, int64_t first, int64_t last, int num_rows) {
-    const strip *final = w->strips + w->num_strips - 1;
     tile own = {.first = first, .count = last - first < num_rows ? last - first : num_rows};
-    own.asked_byte = own.begin = bytes_of(w, w->strips->first);
-    own.end = bytes_of(w, final->first + final->count);
     for (int r = 0; r < num_rows; r++) {
-        int64_t row = whole_row(w, first + (r < own.count ? r : own.count - 1)), next = first + num_rows + r;
+        int64_t row = whole_row(w, first + (r < own.count ? r : own.count - 1));
         own.numbers[r] = w->numbers + row * w->stride;
         own.block_scales[r] = w->block_scales + row * w->block_stride;
-        own.next[r] = w->numbers + (next < w->num_rows ? whole_row(w, next) : row) * w->stride;
         own.scale[r] = w->row_scale ? w->row_scale[row] : 1;
     }
+    own.next = lines_behind(w, first + num_rows, num_rows);
     return own;
 }
 
-INLINE void ask_ahead(tile *own, int num_rows) {
-    EVERY(i, num_rows) {
-        _mm_prefetch((const char *)own->next[own->asked_row] + own->asked_byte, _MM_HINT_T0);
-        own->asked_byte += LINE;
-        if (own->asked_byte >= own->end) {
-            own->asked_byte = own->begin;
-            own->asked_row = (own->asked_row + 1) % num_rows;
-        }
-    }
+INLINE void ask(lines *next, int num_rows) {
+    EVERY(r, num_rows) _mm_prefetch((const char *)next->first + r * next->row, _MM_HINT_T0);
+    next->first += next->step;
 }
 
 /* Four outputs of a token, from row `at` of the tile on. */
@@ -173,20 +184,24 @@ INLINE void put(const tile *own, int at, float *out, __m128 found) {
 
 INLINE void put_all(const tile *own, rows out, const __m512 sum[MOST_ROWS][MOST_TOKENS], int num_rows, int num_tokens) {
     __m512 none = _mm512_setzero_ps();
-    EVERY(t, num_tokens) for (int r = 0; r < num_rows; r += 4)
-        put(own, r, out.first + t * out.stride,
-            sums(sum[r][t], sum[r + 1][t], num_rows > 2 ? sum[r + 2][t] : none, num_rows > 2 ? sum[r + 3][t] : none));
+    EVERY(t, num_tokens) {
+        float *to = out.first + t * out.stride;
+        put(own, 0, to, sums(sum[0][t], sum[1][t], num_rows > 2 ? sum[2][t] : none, num_rows > 2 ? sum[3][t] : none));
+        if (num_rows > 4)
+            put(own, 4, to, sums(sum[4][t], sum[5][t], sum[6][t], sum[7][t]));
+    }
 }
 
-INLINE void bf16_tile(const weight *w, tile *own, const uint8_t *arranged, int64_t bytes, rows out, int num_rows,
+INLINE void bf16_tile(const weight *w, const tile *own, const uint8_t *arranged, int64_t bytes, rows out, int num_rows,
                       int num_tokens) {
     __m512 sum[MOST_ROWS][MOST_TOKENS], none = _mm512_setzero_ps();
+    lines next = own->next;
     EVERY(r, num_rows) EVERY(t, num_tokens) sum[r][t] = none;
     for (int64_t s = 0; s < w->num_strips; s++) {
         int64_t end = 2 * (w->strips[s].first + w->strips[s].count);
         for (int64_t at = 2 * w->strips[s].first; at < end; at += LINE, arranged += 128) {
             __m512i weights[MOST_ROWS];
-            ask_ahead(own, num_rows);
+            ask(&next, num_rows);
             EVERY(r, num_rows) weights[r] = load(own->numbers[r] + at, end - at);
             EVERY(t, num_tokens) {
                 EVERY(r, num_rows) sum[r][t] = product(sum[r][t], weights[r], arranged + t * bytes);
@@ -197,13 +212,14 @@ INLINE void bf16_tile(const weight *w, tile *own, const uint8_t *arranged, int64
     put_all(own, out, sum, num_rows, num_tokens);
 }
 
-INLINE void fp8_token(const weight *w, tile *own, const uint8_t *arranged, rows out) {
+INLINE void fp8_token(const weight *w, const tile *own, const uint8_t *arranged, rows out) {
     __m512 sum[MOST_ROWS][MOST_TOKENS], none = _mm512_setzero_ps();
+    lines next = own->next;
     EVERY(r, MOST_ROWS) sum[r][0] = none;
     for (int64_t s = 0; s < w->num_strips; s++) {
         int64_t end = w->strips[s].first + w->strips[s].count;
         for (int64_t at = w->strips[s].first; at < end; at += LINE, arranged += 256) {
-            ask_ahead(own, MOST_ROWS);
+            ask(&next, MOST_ROWS);
             EVERY(r, MOST_ROWS) {
                 __m512i weights[2];
                 decode_e4m3(load(own->numbers[r] + at, end - at), weights);
@@ -238,18 +254,19 @@ INLINE void nvfp4_chunk(const tile *own, const uint8_t *arranged, int64_t bytes,
     }
 }
 
-INLINE void nvfp4_tile(const weight *w, tile *own, const uint8_t *arranged, int64_t bytes, rows out, int num_rows,
+INLINE void nvfp4_tile(const weight *w, const tile *own, const uint8_t *arranged, int64_t bytes, rows out, int num_rows,
                        int num_tokens) {
     __m512 sum[MOST_ROWS][MOST_TOKENS], none = _mm512_setzero_ps();
+    lines next = own->next;
     EVERY(r, num_rows) EVERY(t, num_tokens) sum[r][t] = none;
     for (int64_t s = 0; s < w->num_strips; s++) {
         int64_t at = w->strips[s].first, end = at + w->strips[s].count;
         for (; at + 128 <= end; at += 128, arranged += 512) {
-            ask_ahead(own, num_rows);
+            ask(&next, num_rows);
             nvfp4_chunk(own, arranged, bytes, at, 128, sum, num_rows, num_tokens);
         }
         if (at < end) {
-            ask_ahead(own, num_rows);
+            ask(&next, num_rows);
             nvfp4_chunk(own, arranged, bytes, at, end - at, sum, num_rows, num_tokens);
             arranged += 512;
         }
@@ -276,15 +293,17 @@ static void widen(const weight *w, tile *own, uint16_t *memory, int64_t width) {
 
 /* How many rows a tile has: registers hold a sum for each row and token, NVFP4 two. */
 static int rows_of(const weight *w, int64_t num_tokens) {
+    if (w->format == BF16)
+        return 4;
     return num_tokens == 1 ? MOST_ROWS : w->format == NVFP4 ? 2 : 4;
 }
 
-static void tile_tokens(const weight *w, tile *own, const uint8_t *arranged, int64_t bytes, rows out) {
+static void tile_tokens(const weight *w, const tile *own, const uint8_t *arranged, int64_t bytes, rows out) {
     switch (out.count + 8 * (w->format == NVFP4)) {
-    case 1:
-        return bf16_tile(w, own, arranged, bytes, out, MOST_ROWS, 1);
     case 9:
         return nvfp4_tile(w, own, arranged, bytes, out, MOST_ROWS, 1);
+    case 1:
+        return bf16_tile(w, own, arranged, bytes, out, 4, 1);
 #define CASE(t)                                                                                                        \
     case t:                                                                                                            \
         return bf16_tile(w, own, arranged, bytes, out, 4, t);                                                          \
@@ -296,7 +315,7 @@ static void tile_tokens(const weight *w, tile *own, const uint8_t *arranged, int
 }
 
 /* All tokens in tiles of about equal length. */
-static void tile_rows(const weight *w, tile *own, const uint8_t *arranged, int64_t bytes, rows out) {
+static void tile_rows(const weight *w, const tile *own, const uint8_t *arranged, int64_t bytes, rows out) {
     for (int64_t tiles = (out.count + MOST_TOKENS - 1) / MOST_TOKENS; tiles > 0; tiles--) {
         rows part = {out.first, out.stride, (out.count + tiles - 1) / tiles};
         tile_tokens(w, own, arranged, bytes, part);
@@ -335,3 +354,5 @@ static void multiply(const weight *w, const uint8_t *arranged, rows out, int64_t
 }
 
 const kernel short_products = {arranged_bytes, arrange, multiply};
+
+#endif

@@ -13,6 +13,7 @@ from nemotron_kernels._build import TARGETS, Build, Target
 from nemotron_kernels.binaries.__main__ import main
 from nemotron_kernels.binaries.binary import Binary, has_stack, read
 from nemotron_kernels.binaries.regression import MARGIN, broken_promises, regressions
+from nemotron_kernels.binaries.summary import renew, summary
 from nemotron_kernels.binaries.table import Row, Table, load, save
 
 _KERNELS = Path(__file__).parents[2] / "kernels"
@@ -120,6 +121,22 @@ def test_a_table_is_kept_as_it_was(tmp_path: Path) -> None:
     table = _table(step=_row(sm_80="E4M3 is no type there"), scan=_row())
     save(table, tmp_path / "table.json")
     assert load(tmp_path / "table.json") == table
+
+
+def test_a_summary_tells_the_worst_of_each_op(tmp_path: Path) -> None:
+    spilling = Binary(registers=255, spills=4, shared=0, instructions=("HMMA",))
+    rows: dict[str, Row] = {"scan/step": _row(sm_80="no such type"), "scan/prompt": _row(sm_120=spilling)}
+    document = tmp_path / "README.md"
+    document.write_text("before\n<!-- binaries -->\nold\n<!-- /binaries -->\nafter\n", "utf-8")
+    renew(document, _table(**rows))
+    before, begin, *table, end, after = document.read_text("utf-8").splitlines()
+    assert (before, begin, end, after) == ("before", "<!-- binaries -->", "<!-- /binaries -->", "after")
+    row = "| `scan` | 2 | 96, HGMMA, 1 not built | 96, HGMMA | 96, HGMMA | 255, HGMMA, HMMA, 4 spills |"
+    assert table[2:] == [row]
+
+
+def test_the_kernels_document_tells_what_the_table_has() -> None:
+    assert summary(load(_TABLE)) in (_KERNELS / "README.md").read_text("utf-8")
 
 
 def test_the_same_and_the_better_pass() -> None:

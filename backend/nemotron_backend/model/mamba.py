@@ -6,6 +6,8 @@ the numbers that they would get one by one.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
+from operator import not_
 
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from nemotron_backend.model.state_cache import State, StateCache, stops
 from nemotron_kernels.causal_conv1d import causal_conv1d
 from nemotron_kernels.chunk_scan import chunk_scan
 from nemotron_kernels.gated_group_norm import gated_group_norm
+from nemotron_kernels.native import native_code
+from nemotron_kernels.native.mamba import MambaShape, NativeMamba, fits
 from nemotron_kernels.state_space import HeadParameters, Selection
 from nemotron_kernels.state_update import state_update
 
@@ -44,19 +48,63 @@ class MambaMixer:
             d=tensors[f"{start}D"],
             dt_bias=tensors[f"{start}dt_bias"],
         )
+        self._native = self._make_native()
         self._chunk_size = min(config.chunk_size, _LARGEST_CHUNK)
         self._empty = self._make_empty()
 
     def __call__(self, normed: Tensor, forward: Pass) -> Tensor:
         config = self._config
         widths = [config.inner_size, config.convolution_size, config.mamba_num_heads]
-        gate, mixed, dt = self._input(normed).split_with_sizes(widths, dim=-1)
-        outputs = self._mix(mixed, dt, forward.segments)
+        projected = self._input(normed)
+        is_stepped = [self._native is not None and _is_stepped(segment) for segment in forward.segments]
+        stepped = list(compress(forward.segments, is_stepped))
+        if len(stepped) == len(forward.segments):
+            return self._output(self._step_natively(projected, stepped))
+        gate, mixed, dt = projected.split_with_sizes(widths, dim=-1)
+        others = list(compress(forward.segments, map(not_, is_stepped)))
+        outputs = self._mix(mixed, dt, others)
         outputs = gated_group_norm(outputs, gate, self._norm, config.n_groups, config.layer_norm_epsilon)
+        for segment in stepped:
+            own = slice(segment.start, segment.start + segment.length)
+            outputs[own] = self._step_natively(projected[own], [segment])
         return self._output(outputs)
 
     def make_cache(self, capacity: int) -> StateCache:
         return StateCache(self._empty)
+
+    def _step_natively(self, projected: Tensor, segments: Sequence[Segment]) -> Tensor:
+        """The outputs of all rows, behind gate and norm, of segments whose every state is wanted."""
+        assert self._native is not None
+        caches = [self._cache(segment) for segment in segments]
+        if all(segment.length == 1 for segment in segments):
+            before = [cache.current for cache in caches]
+            together, after = _advance(self._native, projected, before)
+            for cache, segment, state in zip(caches, segments, after, strict=True):
+                cache.extend(segment, [state])
+            return together
+        rows = iter(torch.split(projected, 1))
+        outputs: list[Tensor] = []
+        for cache, segment in zip(caches, segments, strict=True):
+            states = [cache.current]
+            for _ in range(segment.length):
+                output, state = _advance(self._native, next(rows), states[-1:])
+                outputs.append(output)
+                states += state
+            cache.extend(segment, states[1:])
+        return torch.cat(outputs)
+
+    def _make_native(self) -> NativeMamba | None:
+        config, code = self._config, native_code()
+        shape = MambaShape(
+            num_heads=config.mamba_num_heads,
+            head_dim=config.mamba_head_dim,
+            num_groups=config.n_groups,
+            state_size=config.ssm_state_size,
+            epsilon=config.layer_norm_epsilon,
+        )
+        if code is None or not fits(shape):
+            return None
+        return NativeMamba(code, shape, (self._taps, self._taps_bias), self._norm, self._heads)
 
     def _mix(self, mixed: Tensor, dt: Tensor, segments: Sequence[Segment]) -> Tensor:
         """The outputs of every row, before gate and norm."""
@@ -135,6 +183,16 @@ class MambaMixer:
             taps=torch.zeros(config.conv_kernel - 1, config.convolution_size),
             state=torch.zeros(config.mamba_num_heads, config.mamba_head_dim, config.ssm_state_size),
         )
+
+
+def _is_stepped(segment: Segment) -> bool:
+    """Whether the state behind every token is wanted, so that each is a step of its own."""
+    return segment.length == 1 or segment.is_revocable
+
+
+def _advance(native: NativeMamba, projected: Tensor, states: Sequence[State]) -> tuple[Tensor, list[State]]:
+    outputs, taps, after = native.step(projected, [own.taps for own in states], [own.state for own in states])
+    return outputs, [State(taps=t, state=s) for t, s in zip(taps, after, strict=True)]
 
 
 def _together(own: Sequence[Tensor]) -> Tensor:

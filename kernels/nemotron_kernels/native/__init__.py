@@ -2,6 +2,7 @@
 
     NativeLinear     y = x @ W.T, W in BF16, FP8 or NVFP4, or strips of its rows and columns
     NativeExperts    the same for every expert of a layer, and all of `grouped_experts` in one call
+    NativeMamba      a step of a Mamba 2 layer: convolution, state, gate and norm in one call
     DenseLayers      all layers of a Llama-type network, attention included, in one call
 
 `source/` is plain C, compiled once on the machine that runs it (`build.py`) and called through ctypes, so

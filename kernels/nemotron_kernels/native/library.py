@@ -33,6 +33,7 @@ class NativeCode:
             _NUMBER,
         )
 
+        self.mamba_step = self._function("mamba_step", *[_POINTER] * 2, *[_NUMBER] * 2)
         self.pass_layers = self._function(
             "pass_layers", *[_POINTER] * 2, _NUMBER, *[_POINTER] * 3, *[_NUMBER] * 2
         )

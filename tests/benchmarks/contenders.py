@@ -134,6 +134,20 @@ class LlamaCpp:
         return int(np.ctypeslib.as_array(logits, shape=(self._vocab_size,)).argmax())
 
 
+def quantised_gguf(file: Path, kind: str) -> Path:
+    """The same network rounded by llama.cpp itself, beside the file."""
+    import ctypes
+
+    import llama_cpp
+
+    options = llama_cpp.llama_model_quantize_default_params()
+    options.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+    made = file.with_name(f"{file.stem}-{kind}.gguf")
+    failed = llama_cpp.llama_model_quantize(str(file).encode(), str(made).encode(), ctypes.byref(options))
+    assert not failed
+    return made
+
+
 def timed(
     function: Callable[..., list[int]], *arguments: Any, clock: Callable[[], float] = time.perf_counter
 ) -> tuple[float, list[int]]:

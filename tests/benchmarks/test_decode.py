@@ -23,6 +23,7 @@ from contenders import (
     Ours,
     Transformers,
     answers,
+    quantised_gguf,
     random_tokens,
     timed,
 )
@@ -34,6 +35,13 @@ from nemotron_backend.request import PRECISIONS
 pytestmark = pytest.mark.benchmark
 
 ROUNDS, VOCABULARY = 3, 40_000
+PAIRS = (
+    ("bf16", "transformers float32"),
+    ("bf16", "llama.cpp f32"),
+    ("bf16", "llama.cpp f16"),
+    ("fp8", "llama.cpp q8_0"),
+    ("nvfp4", "llama.cpp q4_0"),
+)
 
 
 @dataclass
@@ -77,6 +85,8 @@ def test_decode_and_prefill_beside_transformers_and_llama_cpp(
         ),
         "llama.cpp f32": LlamaCpp(write_gguf(np.float32), num_threads),
         "llama.cpp f16": LlamaCpp(write_gguf(np.float16), num_threads),
+        "llama.cpp q8_0": LlamaCpp(quantised_gguf(write_gguf(np.float32), "Q8_0"), num_threads),
+        "llama.cpp q4_0": LlamaCpp(quantised_gguf(write_gguf(np.float32), "Q4_0"), num_threads),
         **{f"ours {precision}": Ours(checkpoint.network("full", precision)) for precision in PRECISIONS},
     }
     _check_that_all_run_the_same_network(contenders)
@@ -90,7 +100,11 @@ def test_decode_and_prefill_beside_transformers_and_llama_cpp(
 
 def _check_that_all_run_the_same_network(contenders: dict[str, Contender]) -> None:
     """Rounded weights may choose otherwise; the others must go the same way."""
-    exact = [contender for name, contender in contenders.items() if not name.endswith(("fp8", "nvfp4"))]
+    exact = [
+        contender
+        for name, contender in contenders.items()
+        if not name.endswith(("fp8", "nvfp4", "q8_0", "q4_0"))
+    ]
     said = [answers(contender, random_tokens(CONTEXT, VOCABULARY), 4) for contender in exact]
     assert all(answer == said[0] for answer in said)
 
@@ -109,8 +123,8 @@ def _table(rows: dict[str, Row], where: str) -> str:
         lines.append(
             f"| {name} | {one:.1f} | {eight:.0f} | {eight / one:.2f} | {prompt:.0f} | {row.load.cores:.2f} |"
         )
-    ours = rows["ours bf16"].rates()
-    for peer in ("transformers float32", "llama.cpp f32", "llama.cpp f16"):
-        one, eight, prompt = (a / b for a, b in zip(ours, rows[peer].rates(), strict=True))
-        lines.append(f"| ours bf16 over {peer} | {one:.2f}x | {eight:.2f}x | | {prompt:.2f}x | |")
+    for own, peer in PAIRS:
+        rates = rows[f"ours {own}"].rates(), rows[peer].rates()
+        one, eight, prompt = (a / b for a, b in zip(*rates, strict=True))
+        lines.append(f"| ours {own} over {peer} | {one:.2f}x | {eight:.2f}x | | {prompt:.2f}x | |")
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from contenders import (
     Ours,
     Transformers,
     answers,
+    quantised_gguf,
     random_tokens,
     timed,
 )
@@ -33,14 +34,18 @@ from transformers import NemotronHForCausalLM
 
 from nemotron_backend.model.checkpoint import Layout
 from nemotron_backend.model.elastic import shrink
-from nemotron_backend.model.inventory import EMBEDDING, inventory
+from nemotron_backend.model.inventory import EMBEDDING, inventory, is_linear
 from nemotron_backend.model.nemotron_h_checkpoint import NemotronHCheckpoint
 from nemotron_backend.model.nemotron_h_config import NemotronHConfig
+from nemotron_backend.model.nemotron_h_tensors import module
+from nemotron_backend.model.quantisation_recipe import recipe
 from nemotron_backend.request import PRECISIONS, Precision
+from nemotron_kernels.native import native_code
 
 pytestmark = pytest.mark.benchmark
 
 VOCABULARY = 16_384
+_STORED: dict[Precision, float] = {"bf16": 2, "fp8": 1, "nvfp4": 9 / 16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +158,16 @@ def _ours(folder: Path, size: str, precision: Precision, layout: Layout) -> Entr
     def start() -> Ours:
         return Ours(NemotronHCheckpoint.open(folder).network(size, precision, layout))
 
-    config = shrink(NemotronHCheckpoint.open(folder).config, size, folder)
-    # What is computed on is float16 in packed networks of every precision, and float32 in views.
-    return Entry(start, _megabytes(config, 2 if layout == "packed" else 4))
+    whole = NemotronHCheckpoint.open(folder).config
+    config, wanted = shrink(whole, size, folder), recipe(whole, precision)
+
+    def bytes_of(name: str) -> float:
+        """Native code reads what is stored; otherwise it is float16 packed and float32 in views."""
+        if native_code() is None:
+            return 2 if layout == "packed" else 4
+        return _STORED[wanted.of(module(name))] if is_linear(name) else 4
+
+    return Entry(start, _megabytes(config, bytes_of))
 
 
 def _peers(folder: Path, tmp_path: Path) -> dict[str, Entry]:
@@ -168,23 +180,31 @@ def _peers(folder: Path, tmp_path: Path) -> dict[str, Entry]:
         file = write_hybrid_gguf(folder, tmp_path / f"{kind.__name__}.gguf", kind)
         return LlamaCpp(file, num_threads=1)
 
+    def rounded(kind: str) -> LlamaCpp:
+        file = write_hybrid_gguf(folder, tmp_path / "float32.gguf", np.float32)
+        return LlamaCpp(quantised_gguf(file, kind), num_threads=1)
+
     return {
         "transformers float32": Entry(lambda: transformers(torch.float32), _megabytes(config, 4), True),
         "transformers bfloat16": Entry(lambda: transformers(torch.bfloat16), _megabytes(config, 2)),
         "llama.cpp f32": Entry(lambda: llama_cpp(np.float32), _megabytes(config, 4), True),
         "llama.cpp f16": Entry(lambda: llama_cpp(np.float16), _megabytes(config, 2)),
+        "llama.cpp q8_0": Entry(lambda: rounded("Q8_0"), _megabytes(config, 34 / 32)),
+        "llama.cpp q4_0": Entry(lambda: rounded("Q4_0"), _megabytes(config, 18 / 32)),
     }
 
 
-def _megabytes(config: NemotronHConfig, size_of_weight: int) -> float:
+def _megabytes(config: NemotronHConfig, size_of_weight: float | Callable[[str], float]) -> float:
     """Of all weights that one token meets."""
     share = config.num_experts_per_tok / config.n_routed_experts
     met = sum(
-        np.prod(shape) * (share if ".experts." in name else 1)
+        np.prod(shape)
+        * (share if ".experts." in name else 1)
+        * (size_of_weight(name) if callable(size_of_weight) else size_of_weight)
         for name, shape in inventory(config).items()
         if name != EMBEDDING
     )
-    return float(met) * size_of_weight / 1e6
+    return float(met) / 1e6
 
 
 def _line(name: str, row: Row, *, is_peer: bool) -> str:

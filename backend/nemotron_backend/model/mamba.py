@@ -87,9 +87,9 @@ class MambaMixer:
         for cache, segment in zip(caches, segments, strict=True):
             states = [cache.current]
             for _ in range(segment.length):
-                output, state = _advance(self._native, next(rows), states[-1:])
+                output, reached = _advance(self._native, next(rows), states[-1:])
                 outputs.append(output)
-                states += state
+                states += reached
             cache.extend(segment, states[1:])
         return torch.cat(outputs)
 

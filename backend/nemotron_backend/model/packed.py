@@ -48,13 +48,13 @@ def packed_bytes(parts: Parts) -> int:
     experts = [held for held in parts.experts.values() if isinstance(held, PackedExperts)]
     shared = (NativeLinear, StackedLinear, Matrix, BlockMatrix)
     linears = [linear for linear in parts.linears.values() if not isinstance(linear, shared)]
-    return sum(held.num_bytes for held in (*experts, *linears))
+    return sum(held.num_bytes for held in experts) + sum(linear.num_bytes for linear in linears)
 
 
 def map_bytes(parts: Parts) -> int:
     """Bytes of all maps, of parts that share them with no others."""
     experts = [held for held in parts.experts.values() if isinstance(held, PackedExperts | NativeExperts)]
-    return sum(held.num_bytes for held in (*experts, *parts.linears.values()))
+    return sum(held.num_bytes for held in experts) + sum(held.num_bytes for held in parts.linears.values())
 
 
 def _packed(linear: Linear) -> Linear:

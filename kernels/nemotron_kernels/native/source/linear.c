@@ -49,12 +49,22 @@ uint8_t *scratch(enum purpose purpose, int64_t bytes) {
     return memory[purpose];
 }
 
+typedef struct {
+    const weight *weight;
+    rows in;
+    uint8_t *arranged;
+} arranging;
+
+static void arrange_row(void *context, int64_t row) {
+    const arranging *own = context;
+    const kernel *k = kernel_for(own->weight);
+    uint8_t *to = own->arranged + row * k->arranged_bytes(own->weight);
+    k->arrange(own->weight, own->in.first + row * own->in.stride, to);
+}
+
 void linear(const weight *w, rows in, rows out, int64_t num_threads) {
-    const kernel *k = kernel_for(w);
-    int64_t bytes = k->arranged_bytes(w);
-    uint8_t *arranged = scratch(INPUTS, bytes * in.count);
-    for (int64_t row = 0; row < in.count; row++)
-        k->arrange(w, in.first + row * in.stride, arranged + row * bytes);
+    uint8_t *arranged = scratch(INPUTS, kernel_for(w)->arranged_bytes(w) * in.count);
+    in_parallel(arrange_row, &(arranging){w, in, arranged}, in.count, in.count < 4 ? 1 : num_threads);
     job own = {w, arranged, out, rows_a_piece(w, num_threads)};
     in_parallel(work, &own, (w->num_rows + own.rows_a_piece - 1) / own.rows_a_piece, num_threads);
 }

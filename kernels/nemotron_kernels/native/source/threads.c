@@ -2,8 +2,8 @@
  *
  * Pieces are taken one by one, so that a thread which the system has put aside holds up nothing but the piece
  * it was at. Workers look for work for a moment before they sleep, since the next call is a few microseconds
- * away while a forward runs. Where a worker keeps its caller waiting far longer than a piece takes, somebody
- * else needs the cores: the next calls then run on the caller alone.
+ * away while a forward runs. Where a worker keeps its caller waiting for longer than all the work before took,
+ * somebody else needs the cores: the next calls then run on the caller alone.
  */
 #include "threads.h"
 
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum { MOST_WORKERS = 63, LOOKS = 2000, LONGEST_WAIT_NS = 400000, CALLS_ALONE = 2000 };
+enum { MOST_WORKERS = 63, LOOKS = 8000, SHORTEST_HOLDUP_NS = 1000000, CALLS_ALONE = 300 };
 
 static struct {
     pthread_mutex_t entrance; /* held by the one thread whose work is shared */
@@ -116,16 +116,17 @@ static int64_t nanoseconds(void) {
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-static void close_round(void) {
+static void close_round(int64_t started) {
     atomic_store(&pool.open, false);
-    if (!atomic_load(&pool.inside))
-        return;
     for (int look = 0; look < LOOKS && atomic_load(&pool.inside); look++)
         rest();
-    int64_t started = nanoseconds();
+    if (!atomic_load(&pool.inside))
+        return;
+    int64_t waiting = nanoseconds();
     while (atomic_load(&pool.inside))
         sched_yield();
-    if (nanoseconds() - started > LONGEST_WAIT_NS)
+    int64_t waited = nanoseconds() - waiting;
+    if (waited > SHORTEST_HOLDUP_NS && waited > waiting - started)
         pool.calls_alone = CALLS_ALONE;
 }
 
@@ -145,8 +146,9 @@ void in_parallel(void (*work)(void *, int64_t), void *context, int64_t count, in
     pool.work = work;
     pool.context = context;
     pool.count = count;
+    int64_t started = nanoseconds();
     open_round();
     take_pieces();
-    close_round();
+    close_round(started);
     pthread_mutex_unlock(&pool.entrance);
 }

@@ -4,7 +4,12 @@ import re
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedConfig,
+)
 
 from nemotron_backend.catalog import Catalog, Model, Size
 from nemotron_backend.catalog.dimensions import Dimensions
@@ -59,8 +64,9 @@ def test_counts_are_those_published(model: str, billions: tuple[float, float]) -
 def test_counts_are_those_of_transformers(model: Model, size: Size) -> None:
     assert size.dimensions is not None
     config = _transformers_config(size.dimensions)
+    kind = AutoModelForSequenceClassification if size.dimensions.outputs else AutoModelForCausalLM
     with torch.device("meta"):
-        network: torch.nn.Module = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        network: torch.nn.Module = kind.from_config(config)  # type: ignore[no-untyped-call]
     corrections = [b for name, b in network.named_buffers() if name.endswith("e_score_correction_bias")]
     assert size.total_parameters == sum(tensor.numel() for tensor in (*network.parameters(), *corrections))
 
@@ -74,6 +80,7 @@ def _transformers_config(dimensions: Dimensions) -> PreTrainedConfig:
         "num_key_value_heads": dimensions.attention.key_value_heads,
         "head_dim": dimensions.attention.head_dim,
         "tie_word_embeddings": dimensions.is_tied,
+        "num_labels": dimensions.outputs,
     }
     if dimensions.feed_forward is not None:
         model_type = "llama" if dimensions.feed_forward.gated else "nemotron"

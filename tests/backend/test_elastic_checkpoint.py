@@ -20,6 +20,7 @@ from nemotron_backend.request import PRECISIONS, Precision
 FOLDER = Path(str(resources.files("nemotron_backend"))) / "checkpoints" / "elastic-4m"
 END, THOUGHT = 11, "</think>\n"
 
+
 def easy(count: int) -> list[Example]:
     """Held-out questions of the level that every size answers."""
     return list(islice(held_out(7, (1,)), count))

@@ -6,11 +6,7 @@ interpreted, and block-scaled products are tested by their packing and their deq
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
-
-# Read by `triton.jit` when a kernel is defined, so before any kernel's module is imported.
-os.environ["TRITON_INTERPRET"] = "1"
 
 import pytest
 import torch

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 # Native code leaves out up to 2^-17 of an input of every map; large random weights make more of it.
-NOISE = {"atol": 1e-3, "rtol": 1e-3}
+assert_near = partial(torch.testing.assert_close, atol=1e-3, rtol=1e-3)
 
 
 def save(folder: Path, **changes: Any) -> Any:
@@ -87,7 +88,7 @@ def test_ragged_prompts_give_the_logits_of_transformers(tmp_path: Path, changes:
     network = load_network(tmp_path, "bf16")
     prompts = [tokens(length, length) for length in (1, 17, 2, 33)]
     logits = network.forward(lay(*((prompt, network.make_cache(40), 0) for prompt in prompts)))
-    torch.testing.assert_close(logits, torch.cat([expected(model, p) for p in prompts]), **NOISE)
+    assert_near(logits, torch.cat([expected(model, p) for p in prompts]))
 
 
 @pytest.mark.parametrize("changes", CONFIGS.values(), ids=CONFIGS)
@@ -96,7 +97,7 @@ def test_chunks_and_steps_give_the_logits_of_one_prefill(tmp_path: Path, changes
     network = load_network(tmp_path, "bf16")
     ids = tokens(29, 7)
     logits = in_pieces(network, ids, (1, 9, 1, 1, 13, 4))
-    torch.testing.assert_close(logits, expected(model, ids), **NOISE)
+    assert_near(logits, expected(model, ids))
 
 
 def in_pieces(network: Llama, ids: list[int], lengths: tuple[int, ...]) -> Tensor:
@@ -136,7 +137,7 @@ def test_prompts_and_steps_share_a_forward(tmp_path: Path) -> None:
     network.forward(lay((running[:-1], cache, 0)))
     logits = network.forward(lay((running[-1:], cache, 11), (prompt, network.make_cache(20), 0)))
     wanted = torch.cat((expected(model, running)[-1:], expected(model, prompt)))
-    torch.testing.assert_close(logits, wanted, **NOISE)
+    assert_near(logits, wanted)
 
 
 def test_only_the_rows_that_are_asked_for_get_logits(tmp_path: Path) -> None:
@@ -173,7 +174,7 @@ def test_a_copied_prefix_is_independent_of_its_origin(tmp_path: Path) -> None:
     twin = [layer.copy(15) for layer in origin]
     logits = [network.forward(lay((left, origin, 15))), network.forward(lay((right, twin, 15)))]
     for found, ids in zip(logits, (left, right), strict=True):
-        torch.testing.assert_close(found, expected(model, shared + ids)[15:], **NOISE)
+        assert_near(found, expected(model, shared + ids)[15:])
 
 
 def test_a_cache_out_of_step_with_its_segment_is_refused(tmp_path: Path) -> None:
@@ -242,4 +243,4 @@ def test_bfloat16_weights_far_below_float16_are_kept(tmp_path: Path) -> None:
     model = LlamaForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
     network, ids = load_network(tmp_path, "bf16"), tokens(11, 9)
     logits = network.forward(lay((ids, network.make_cache(11), 0)))
-    torch.testing.assert_close(logits, expected(model, ids), **NOISE)
+    assert_near(logits, expected(model, ids))
